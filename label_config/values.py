@@ -1,0 +1,281 @@
+"""The values that flow through the house, in Label Studio's own words.
+
+Every class here is frozen and checks itself: a Region with reversed offsets or a Schema with two
+controls of one name cannot exist. Nothing here knows of models, HTTP or files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import Literal
+
+ControlKind = Literal["Choices", "Labels"]
+Side = Literal["train", "holdout"]
+
+
+class InvalidValue(ValueError):
+    """A value broke its own rule; the message names the value, what came and what would do."""
+
+
+@dataclass(frozen=True)
+class Label:
+    """One label of a control; `value` is what Label Studio stores (the alias where one is set)."""
+
+    value: str
+    shown: str
+    hint: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.value:
+            raise InvalidValue("a label has an empty value; give it a value or an alias")
+
+
+@dataclass(frozen=True)
+class Control:
+    """One control that can be predicted: its labels, the object it points at, that object's key."""
+
+    name: str
+    kind: ControlKind
+    to_name: str
+    key: str
+    labels: tuple[Label, ...]
+    multiple: bool = False
+    required: bool = False
+
+    def __post_init__(self) -> None:
+        values = self.values
+        if not values:
+            raise InvalidValue(f"control {self.name!r} has no labels; add at least one")
+        twice = sorted({v for v in values if values.count(v) > 1})
+        if twice:
+            raise InvalidValue(f"control {self.name!r} repeats the label(s) {twice}; make each one unique")
+
+    @cached_property
+    def values(self) -> tuple[str, ...]:
+        """The labels' stored values, in the order of the config."""
+        return tuple(label.value for label in self.labels)
+
+
+@dataclass(frozen=True)
+class Unsupported:
+    """A tag that is not predicted, why, and what would make it so."""
+
+    name: str
+    tag: str
+    reason: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class Schema:
+    """What one project asks for. `controls` are predicted; `unsupported` are named, not guessed."""
+
+    controls: tuple[Control, ...]
+    unsupported: tuple[Unsupported, ...] = ()
+
+    def __post_init__(self) -> None:
+        names = [c.name for c in self.controls]
+        twice = sorted({n for n in names if names.count(n) > 1})
+        if twice:
+            raise InvalidValue(f"control name(s) {twice} are used twice; Label Studio needs unique names")
+
+    @cached_property
+    def digest(self) -> str:
+        """Hex SHA-256 over what decides a prediction; its first eight digits name the schema."""
+        canonical = json.dumps([asdict(c) for c in self.controls], sort_keys=True, ensure_ascii=False)
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+    @property
+    def short(self) -> str:
+        return self.digest[:8]
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The distinct data keys the controls read, in order of first use."""
+        return tuple(dict.fromkeys(c.key for c in self.controls))
+
+    def control(self, name: str) -> Control | None:
+        return next((c for c in self.controls if c.name == name), None)
+
+
+@dataclass(frozen=True)
+class Task:
+    """A Label Studio task: its id, its project, its data."""
+
+    id: int
+    project: str
+    data: Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The answer of a Choices control: one or more labels for the whole object."""
+
+    from_name: str
+    to_name: str
+    labels: tuple[str, ...]
+    score: float | None = None
+
+    def __post_init__(self) -> None:
+        if not self.labels:
+            raise InvalidValue(f"a choice of {self.from_name!r} names no label; leave the region out instead")
+        _check_score(self.from_name, self.score)
+
+
+@dataclass(frozen=True)
+class Span:
+    """One labelled piece of a text. Offsets are Unicode code points, end exclusive, as in
+    Label Studio's editor for <Text>."""
+
+    from_name: str
+    to_name: str
+    start: int
+    end: int
+    text: str
+    labels: tuple[str, ...]
+    score: float | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start < self.end:
+            raise InvalidValue(
+                f"a span of {self.from_name!r} has offsets {self.start}:{self.end}; need 0 <= start < end"
+            )
+        if len(self.text) != self.end - self.start:
+            raise InvalidValue(
+                f"a span of {self.from_name!r} covers {self.end - self.start} code points but its text "
+                f"has {len(self.text)}"
+            )
+        if not self.labels:
+            raise InvalidValue(f"a span of {self.from_name!r} names no label")
+        _check_score(self.from_name, self.score)
+
+
+Region = Choice | Span
+
+
+def _check_score(name: str, score: float | None) -> None:
+    if score is not None and not 0.0 <= score <= 1.0:  # NaN fails both comparisons, as it should
+        raise InvalidValue(f"a region of {name!r} has score {score}; a probability in [0, 1] is needed")
+
+
+def answer_key(region: Region) -> tuple[object, ...]:
+    """What makes two regions the same answer: everything but score (and order of labels)."""
+    labels = tuple(sorted(region.labels))
+    if isinstance(region, Span):
+        return (region.from_name, region.to_name, labels, region.start, region.end)
+    return (region.from_name, region.to_name, labels)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One task's answer by one model version. `reason` says why it is empty, where it is."""
+
+    task: int
+    regions: tuple[Region, ...]
+    score: float
+    model_version: str
+    reason: str | None = None
+
+    def __post_init__(self) -> None:
+        _check_score(f"task {self.task}", self.score)
+        if not self.model_version:
+            raise InvalidValue(f"the prediction of task {self.task} has no model version")
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """What a human kept. `regions` hold what our schema can read; a cancelled one is a skip."""
+
+    id: int
+    task: int
+    regions: tuple[Region, ...]
+    author: int | None
+    created_at: datetime
+    updated_at: datetime
+    lead_time: float | None = None
+    ground_truth: bool = False
+    cancelled: bool = False
+    parent_prediction: int | None = None
+
+
+@dataclass(frozen=True)
+class Correction:
+    """A prediction against the annotation made from it."""
+
+    kept: tuple[Region, ...] = ()
+    changed: tuple[tuple[Region, Region], ...] = ()
+    added: tuple[Region, ...] = ()
+    removed: tuple[Region, ...] = ()
+
+    @property
+    def accepted(self) -> bool:
+        """True when the human submitted exactly what was shown."""
+        return not (self.changed or self.added or self.removed)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where an example comes from; synthetic ones (a later room) name their parent and maker."""
+
+    kind: Literal["human", "synthetic"] = "human"
+    annotation: int | None = None
+    parent: str | None = None
+    transform: str | None = None
+    generator: str | None = None
+    prompt: str | None = None
+    seed: int | None = None
+
+
+@dataclass(frozen=True)
+class Example:
+    """One row to learn from or to be judged on: texts by data key, the right answer, its origin."""
+
+    id: str
+    task: int
+    group: str
+    side: Side
+    texts: Mapping[str, str]
+    answers: tuple[Region, ...]
+    origin: Origin = field(default_factory=Origin)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A frozen training set: immutable, named by the hash of its content.
+
+    `pool` holds texts of unlabelled, never blind tasks (for statistics of the data, never as
+    labels). The holdout rows are human, answered blind, and share no group with a train row.
+    """
+
+    project: str
+    config: str
+    examples: tuple[Example, ...]
+    pool: tuple[Mapping[str, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        sides: dict[str, str] = {}
+        for e in self.examples:
+            if sides.setdefault(e.group, e.side) != e.side:
+                raise InvalidValue(f"group {e.group} of snapshot for project {self.project} is on both sides")
+            if e.side == "holdout" and e.origin.kind != "human":
+                raise InvalidValue(f"example {e.id} is synthetic but on the holdout; only human rows judge")
+
+    @property
+    def train(self) -> tuple[Example, ...]:
+        return tuple(e for e in self.examples if e.side == "train")
+
+    @property
+    def holdout(self) -> tuple[Example, ...]:
+        return tuple(e for e in self.examples if e.side == "holdout")
+
+    @cached_property
+    def hash(self) -> str:
+        """Hex SHA-256 of the canonical JSON form; two equal training sets share it."""
+        from label_config.snapshot_json import snapshot_to_json
+
+        return hashlib.sha256(snapshot_to_json(self).encode()).hexdigest()

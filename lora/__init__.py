@@ -1,0 +1,1 @@
+"""The adapter's life: bases, heads, training, judging, the store, live serving."""

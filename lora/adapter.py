@@ -1,0 +1,111 @@
+"""An adapter version: an immutable folder, and the manifest that was written last.
+
+The manifest says what the adapter is a function of (base revision, snapshot, settings, seed),
+and carries each file's SHA-256, so that a truncated or altered folder is noticed before it serves.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from lora.errors import BrokenAdapter
+
+MANIFEST = "manifest.json"
+FORMAT = 1
+ALLOWED_SUFFIXES = {".safetensors", ".json", ".md"}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything an adapter is a function of (law 3). `settings` are the fit's own, JSON-able."""
+
+    base: str
+    base_revision: str
+    snapshot: str
+    settings: Mapping[str, Any]
+    seed: int
+
+    @property
+    def id(self) -> str:
+        """Hex SHA-256 of the recipe; the first eight digits end the version's name."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The card's machine-readable half. `scores` are the judge's numbers on the holdout."""
+
+    version: str
+    number: int
+    recipe: Recipe
+    schema: str
+    config: str
+    files: Mapping[str, str]
+    labels: int
+    parent: str | None
+    scores: Mapping[str, Any]
+    created_at: str
+    format: int = FORMAT
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), sort_keys=True, indent=1, ensure_ascii=False)
+
+    @staticmethod
+    def read(folder: Path) -> Manifest:
+        """The manifest of a version folder; raises BrokenAdapter when it is not a complete one."""
+        path = folder / MANIFEST
+        try:
+            raw = json.loads(path.read_text(encoding="utf-8"))
+            raw["recipe"] = Recipe(**raw["recipe"])
+            manifest = Manifest(**raw)
+        except FileNotFoundError as error:
+            raise BrokenAdapter(f"{folder.name} has no {MANIFEST}: it was never finished") from error
+        except (KeyError, TypeError, ValueError, OSError) as error:
+            raise BrokenAdapter(f"{path} cannot be read: {error}") from error
+        if manifest.format != FORMAT:
+            raise BrokenAdapter(f"{path} has format {manifest.format}; this program reads {FORMAT}")
+        return manifest
+
+
+def file_digest(path: Path) -> str:
+    """Hex SHA-256 of a file's bytes."""
+    with path.open("rb") as handle:
+        return (
+            hashlib.file_digest(handle, "sha256").hexdigest()
+            if hasattr(hashlib, "file_digest")
+            else (hashlib.sha256(handle.read()).hexdigest())
+        )
+
+
+def digest_files(folder: Path) -> dict[str, str]:
+    """Name -> SHA-256 of every file of a folder but the manifest.
+
+    Raises BrokenAdapter on a sub-folder, a link or a file type that an adapter never has.
+    """
+    found: dict[str, str] = {}
+    for path in sorted(folder.iterdir()):
+        if path.name == MANIFEST:
+            continue
+        if path.is_symlink() or not path.is_file() or path.suffix not in ALLOWED_SUFFIXES:
+            raise BrokenAdapter(f"{path} does not belong in an adapter; only {sorted(ALLOWED_SUFFIXES)} do")
+        found[path.name] = file_digest(path)
+    return found
+
+
+def verify(folder: Path) -> Manifest:
+    """The manifest, once every file is present with the digest it names; raises BrokenAdapter."""
+    manifest = Manifest.read(folder)
+    found = digest_files(folder)
+    for name, expected in manifest.files.items():
+        if found.get(name) != expected:
+            came = found.get(name, "nothing")[:12]
+            raise BrokenAdapter(f"{folder / name} should have SHA-256 {expected[:12]}..., found {came}")
+    extra = sorted(set(found) - set(manifest.files))
+    if extra:
+        raise BrokenAdapter(f"{folder} holds files its manifest does not name: {extra}")
+    return manifest

@@ -1,0 +1,44 @@
+"""What can go wrong in this room.
+
+LoraError
+|- BaseUnavailable     the base model is not installed, or its weights are not the pinned ones
+|- BrokenAdapter       an adapter folder is incomplete, altered, or of another base
+|- Moved               CURRENT is not what the verdict was given against: judge again
+|- Withdrawn           a person rolled this version back; nothing promotes it by itself
+|- NotReady            the model is still loading; try again in a moment
+|- Overloaded          the inference lane is full; try again later
+"""
+
+from __future__ import annotations
+
+
+class LoraError(Exception):
+    """Base of all errors of this room."""
+
+
+class BaseUnavailable(LoraError):
+    """The base model cannot be loaded as pinned."""
+
+
+class BrokenAdapter(LoraError):
+    """An adapter folder cannot be trusted; the message names the file and the difference."""
+
+
+class Moved(LoraError):
+    """A compare-and-set of CURRENT found another champion than expected."""
+
+
+class Withdrawn(LoraError):
+    """The version was rolled back by a person and is not promoted again by itself."""
+
+
+class NotReady(LoraError):
+    """No model is loaded yet; `retry_after` seconds is a fair wait."""
+
+    def __init__(self, message: str, retry_after: int = 5) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class Overloaded(NotReady):
+    """The lane's queue is full."""

@@ -1,0 +1,313 @@
+"""The store: a folder where sync, workers and the backend meet without knowing each other.
+
+    projects/<id>/CURRENT.json      the serving version, moved only by compare-and-set
+                  blind.json        task ids whose predictions are withheld
+                  snapshots/<hash>.json   adapters/<version>/   verdicts/<snapshot>.json
+                  withdrawn.json    versions a person rolled back      asked.json   train by hand
+                  train.lock        held by the one trainer of the project
+
+Whatever is written appears by atomic rename after fsync; an adapter's manifest is written last, so
+its presence means the folder is complete (law 8).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from label_config.snapshot_json import snapshot_from_json, snapshot_to_json
+from label_config.values import Snapshot
+from lora.adapter import MANIFEST, Manifest, Recipe, digest_files, verify
+from lora.errors import BrokenAdapter, Moved, Withdrawn
+
+VERSION = re.compile(r"^v(\d+)-[0-9a-f]{8}$")
+PROJECT = re.compile(r"^[A-Za-z0-9_-]{1,64}$")
+STAGING = ".staging-"
+
+
+def write_atomic(path: Path, text: str) -> None:
+    """Write text so that a reader sees the old file or the new one, never a part; durable on return."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as out:
+            out.write(text)
+            out.flush()
+            os.fsync(out.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _read_json(path: Path, default: Any) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return default
+
+
+@dataclass(frozen=True)
+class Current:
+    """What CURRENT says: the version (None: the cold start), since when, moved by whom and why."""
+
+    version: str | None = None
+    moved_at: str = ""
+    by: str = ""
+    why: str = ""
+    previous: str | None = None
+
+
+class Store:
+    """All projects under one root folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def project(self, project: str) -> ProjectStore:
+        """One project's part; raises ValueError on an id that could leave the folder."""
+        if not PROJECT.match(project):
+            raise ValueError(f"project id {project!r} is not one; letters, digits, - and _ are")
+        return ProjectStore(self.root / "projects" / project, project)
+
+    def projects(self) -> list[str]:
+        folder = self.root / "projects"
+        return sorted(p.name for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
+
+
+class ProjectStore:
+    """One project's snapshots, adapters, verdicts, blind list and CURRENT."""
+
+    def __init__(self, folder: Path, project: str) -> None:
+        self.folder = folder
+        self.name = project
+
+    def _ensure(self, *parts: str) -> Path:
+        folder = self.folder.joinpath(*parts)
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    @contextmanager
+    def _locked(self, name: str = "store.lock") -> Iterator[None]:
+        with (self._ensure() / name).open("a") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+
+    # ---- CURRENT
+
+    def current(self) -> Current:
+        """The serving version; the cold start where nothing was promoted yet."""
+        raw = _read_json(self.folder / "CURRENT.json", None)
+        return Current(**raw) if raw else Current()
+
+    def move_current(
+        self, expect: str | None, to: str | None, by: str, why: str, by_hand: bool = False
+    ) -> Current:
+        """Point CURRENT at `to` if it still is `expect`.
+
+        Raises Moved when it is not, Withdrawn when a person rolled `to` back (and this is no
+        person), BrokenAdapter when `to` is not a complete version.
+        """
+        if to is not None:
+            verify(self.adapter_folder(to))
+        with self._locked():
+            now = self.current()
+            if now.version != expect:
+                raise Moved(f"CURRENT is {now.version or 'the cold start'}, not {expect or 'the cold start'}")
+            if to is not None and to in self.withdrawn() and not by_hand:
+                raise Withdrawn(f"{to} was rolled back by a person; promote it by hand or train a new one")
+            stamp = datetime.now(timezone.utc).isoformat()
+            moved = Current(to, stamp, by, why, previous=now.version)
+            write_atomic(self._ensure() / "CURRENT.json", json.dumps(moved.__dict__, ensure_ascii=False))
+            return moved
+
+    def withdrawn(self) -> frozenset[str]:
+        """Versions that a person rolled back."""
+        return frozenset(_read_json(self.folder / "withdrawn.json", []))
+
+    def set_withdrawn(self, version: str, withdrawn: bool) -> None:
+        """Mark a version as rolled back by a person, or lift that mark."""
+        with self._locked():
+            marks = set(self.withdrawn())
+            marks = marks | {version} if withdrawn else marks - {version}
+            write_atomic(self._ensure() / "withdrawn.json", json.dumps(sorted(marks)))
+
+    # ---- adapters
+
+    def adapter_folder(self, version: str) -> Path:
+        """Where a version lies; raises BrokenAdapter on a name that is no version."""
+        if not VERSION.match(version):
+            raise BrokenAdapter(f"{version!r} is not a version name such as v3-1a2b3c4d")
+        return self.folder / "adapters" / version
+
+    def versions(self) -> list[Manifest]:
+        """The complete versions, oldest first; unfinished folders are left out."""
+        folder = self.folder / "adapters"
+        found: list[Manifest] = []
+        for path in folder.iterdir() if folder.is_dir() else ():
+            if VERSION.match(path.name):
+                with suppress(BrokenAdapter):
+                    found.append(Manifest.read(path))
+        return sorted(found, key=lambda m: m.number)
+
+    def find(self, recipe: Recipe) -> Manifest | None:
+        """The version already made from this very recipe, if there is one."""
+        return next((m for m in self.versions() if m.recipe.id == recipe.id), None)
+
+    def staging(self) -> Path:
+        """A fresh folder to write an adapter into; debris until `commit`."""
+        return Path(tempfile.mkdtemp(prefix=STAGING, dir=self._ensure("adapters")))
+
+    def commit(
+        self,
+        staging: Path,
+        recipe: Recipe,
+        *,
+        schema: str,
+        config: str,
+        labels: int,
+        parent: str | None,
+        scores: Mapping[str, Any],
+    ) -> Manifest:
+        """Turn a staging folder into the next version: manifest last, then one rename.
+
+        The same recipe committed twice gives the version that is already there.
+        """
+        with self._locked():
+            existing = self.find(recipe)
+            if existing:
+                shutil.rmtree(staging, ignore_errors=True)
+                return existing
+            number = 1 + max(self._numbers(), default=0)
+            manifest = Manifest(
+                version=f"v{number}-{recipe.id[:8]}",
+                number=number,
+                recipe=recipe,
+                schema=schema,
+                config=config,
+                files=digest_files(staging),
+                labels=labels,
+                parent=parent,
+                scores=scores,
+                created_at=datetime.now(timezone.utc).isoformat(),
+            )
+            for path in staging.iterdir():
+                with path.open("rb") as handle:
+                    os.fsync(handle.fileno())
+            write_atomic(staging / MANIFEST, manifest.to_json())
+            staging.chmod(0o755)
+            os.rename(staging, self.adapter_folder(manifest.version))
+            _sync_folder(self.folder / "adapters")
+            return manifest
+
+    def _numbers(self) -> Iterator[int]:
+        for path in self._ensure("adapters").iterdir():
+            if match := VERSION.match(path.name):
+                yield int(match[1])
+
+    def sweep(self, older_than_s: float = 3600) -> list[str]:
+        """Remove staging folders nobody has touched for a while; returns their names."""
+        gone: list[str] = []
+        for path in self._ensure("adapters").glob(STAGING + "*"):
+            if time.time() - path.stat().st_mtime > older_than_s:
+                shutil.rmtree(path, ignore_errors=True)
+                gone.append(path.name)
+        return gone
+
+    # ---- snapshots and verdicts
+
+    def put_snapshot(self, snapshot: Snapshot) -> str:
+        """Write a snapshot under its hash and return the hash; writing it again changes nothing."""
+        path = self._ensure("snapshots") / f"{snapshot.hash}.json"
+        if not path.exists():
+            write_atomic(path, snapshot_to_json(snapshot))
+        return snapshot.hash
+
+    def snapshot(self, digest: str) -> Snapshot:
+        """Read a snapshot; raises FileNotFoundError, or BrokenAdapter when the content changed."""
+        text = (self.folder / "snapshots" / f"{_hex(digest)}.json").read_text(encoding="utf-8")
+        snapshot = snapshot_from_json(text)
+        if snapshot.hash != digest:
+            raise BrokenAdapter(f"snapshot {digest[:12]} holds other content ({snapshot.hash[:12]})")
+        return snapshot
+
+    def put_verdict(self, snapshot: str, verdict: Mapping[str, Any]) -> None:
+        """Write the verdict on a snapshot's candidate; the last one written counts."""
+        path = self._ensure("verdicts") / f"{_hex(snapshot)}.json"
+        write_atomic(path, json.dumps(verdict, sort_keys=True, ensure_ascii=False, indent=1))
+
+    def verdict(self, snapshot: str) -> dict[str, Any] | None:
+        """The verdict on a snapshot's candidate, or None while there is none."""
+        raw: dict[str, Any] | None = _read_json(self.folder / "verdicts" / f"{_hex(snapshot)}.json", None)
+        return raw
+
+    # ---- what sync tells the backend, what the backend asks of sync
+
+    def publish_blind(self, tasks: Iterable[int]) -> None:
+        """Publish the ids whose predictions are withheld; the backend follows the file."""
+        path = self._ensure() / "blind.json"
+        text = json.dumps(sorted(set(tasks)))
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            write_atomic(path, text)
+
+    def blind(self) -> frozenset[int]:
+        return frozenset(_read_json(self.folder / "blind.json", []))
+
+    def ask(self, by: str) -> None:
+        """Leave a note that a person wants a training now; sync picks it up on its next turn."""
+        stamp = datetime.now(timezone.utc).isoformat()
+        write_atomic(self._ensure() / "asked.json", json.dumps({"by": by, "at": stamp}))
+
+    def asked(self) -> dict[str, str] | None:
+        raw: dict[str, str] | None = _read_json(self.folder / "asked.json", None)
+        return raw
+
+    def answer_ask(self) -> None:
+        """Take the note away once the training it asked for is decided."""
+        with suppress(FileNotFoundError):
+            (self.folder / "asked.json").unlink()
+
+    @contextmanager
+    def training(self) -> Iterator[bool]:
+        """Hold the project's one trainer lock; yields False when another process holds it.
+
+        An flock: the kernel lets go of it when the holder dies, however it dies.
+        """
+        with (self._ensure() / "train.lock").open("a") as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+                return
+            yield True
+
+    def is_training(self) -> bool:
+        """True while some process holds the trainer lock."""
+        with self.training() as free:
+            return not free
+
+
+def _hex(digest: str) -> str:
+    if not re.fullmatch(r"[0-9a-f]{64}", digest):
+        raise ValueError(f"{digest!r} is not a SHA-256")
+    return digest

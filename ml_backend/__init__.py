@@ -1,0 +1,1 @@
+"""The server that answers Label Studio: its wire contract, routes, auth and limits."""

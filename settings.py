@@ -1,0 +1,237 @@
+"""Settings: frozen dataclasses, and `load`, the only reader of the environment.
+
+Every variable is named ANNOTUNE_<SECTION>_<FIELD>, for instance ANNOTUNE_TRAIN_EVERY=50. A value
+that must stay secret may come from a file instead: ANNOTUNE_STUDIO_TOKEN_FILE=/run/secrets/token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, get_type_hints
+
+PREFIX = "ANNOTUNE"
+
+
+class InvalidSetting(ValueError):
+    """A variable holds what it cannot; the message names it and what would do."""
+
+
+@dataclass(frozen=True)
+class Studio:
+    """Label Studio, as sync reaches it."""
+
+    url: str = "http://127.0.0.1:8080"
+    """Base URL of Label Studio."""
+    token: str = field(default="", repr=False)
+    """A personal access token (JWT) or a legacy token; both work."""
+    timeout_s: float = 30.0
+    """Longest wait for one answer."""
+    lock_s: float = 86_400.0
+    """Label Studio's TASK_LOCK_TTL: how long a task may stay open, so how long old predictions stay."""
+    page: int = 500
+    """Tasks asked for at once."""
+
+
+@dataclass(frozen=True)
+class Queue:
+    """The rq queue."""
+
+    url: str = field(default="redis://127.0.0.1:6379/0", repr=False)
+    """Redis URL; may hold a password, so it is never printed."""
+    name: str = "annotune"
+    """The queue's name."""
+    timeout_s: int = 3600
+    """Longest run of one training job."""
+
+
+@dataclass(frozen=True)
+class Backend:
+    """The ML backend that Label Studio asks for predictions."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on."""
+    port: int = 9090
+    """Port to listen on."""
+    url: str = "http://127.0.0.1:9090"
+    """The backend as Label Studio and sync reach it."""
+    user: str = "annotune"
+    """Basic auth user."""
+    password: str = field(default="", repr=False)
+    """Basic auth password; empty switches auth off, which is refused off loopback."""
+    threads: int = 8
+    """Threads that wait for requests (the model itself has one lane)."""
+    max_body: int = 64_000_000
+    """Largest request body in bytes."""
+    max_text: int = 20_000
+    """Code points of a text that are read; spans end there, offsets stay exact."""
+    queue: int = 256
+    """Batches that may wait for the lane before requests are refused with 503."""
+    poll_s: float = 0.5
+    """How often CURRENT and the blind list are looked at."""
+
+
+@dataclass(frozen=True)
+class Sync:
+    """The sync service."""
+
+    host: str = "127.0.0.1"
+    """Address of the webhook receiver."""
+    port: int = 9091
+    """Port of the webhook receiver."""
+    url: str = "http://127.0.0.1:9091"
+    """The receiver as Label Studio reaches it."""
+    secret: str = field(default="", repr=False)
+    """Shared secret that a webhook must carry in X-Annotune-Secret."""
+    poll_s: float = 5.0
+    """Longest time between two turns; a webhook starts one at once."""
+    sweep_s: float = 300.0
+    """How often task ids are compared, so that deletions without a webhook are noticed."""
+    log: str = ""
+    """SQLAlchemy URL of the annotation log; empty: SQLite in the home folder."""
+    batch: int = 50
+    """Tasks per request when predictions are renewed."""
+    attempts: int = 3
+    """How often a training of one snapshot is tried before it is parked."""
+
+
+@dataclass(frozen=True)
+class Blind:
+    """The holdout: tasks answered without seeing a prediction."""
+
+    share: float = 0.2
+    """Share of task groups that is blind, drawn by hash."""
+    first_in: int = 3
+    """One task in this many served is blind, until `enough` blind labels exist..."""
+    enough: int = 30
+    """...this many..."""
+    then_in: int = 6
+    """...then one in this many."""
+
+
+@dataclass(frozen=True)
+class Train:
+    """When and how an adapter is trained."""
+
+    base: str = "minilm"
+    """The base model: a bundled name, or a local folder."""
+    every: int = 25
+    """New human answers that start a training."""
+    least: int = 10
+    """Fewest answers to train on."""
+    age_s: float = 86_400.0
+    """New answers older than this start a training though they are few."""
+    seed: int = 0
+    """Seed of the fit."""
+    steps: int = 60
+    """Optimiser steps."""
+    rank: int = 16
+    """LoRA rank."""
+    threads: int = 1
+    """CPU threads of the trainer (1 leaves a two-core box to the backend)."""
+    device: str = "auto"
+    """cpu, cuda, or auto."""
+    pool: int = 1500
+    """Unlabelled texts that go into a snapshot."""
+
+
+@dataclass(frozen=True)
+class Gate:
+    """When a candidate may serve."""
+
+    least_blind: int = 10
+    """Fewest blind labels to judge on."""
+    target: float = 0.0
+    """Holdout score at which training stops; 0: never."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything, in sections."""
+
+    home: Path = Path(".annotune")
+    """Where the store and the log live."""
+    studio: Studio = field(default_factory=Studio)
+    queue: Queue = field(default_factory=Queue)
+    backend: Backend = field(default_factory=Backend)
+    sync: Sync = field(default_factory=Sync)
+    blind: Blind = field(default_factory=Blind)
+    train: Train = field(default_factory=Train)
+    gate: Gate = field(default_factory=Gate)
+
+    @property
+    def store(self) -> Path:
+        return self.home / "store"
+
+    @property
+    def log_url(self) -> str:
+        return self.sync.log or f"sqlite:///{(self.home / 'log.db').resolve()}"
+
+
+SECTIONS: dict[str, type] = {
+    "studio": Studio,
+    "queue": Queue,
+    "backend": Backend,
+    "sync": Sync,
+    "blind": Blind,
+    "train": Train,
+    "gate": Gate,
+}
+
+
+def load(environ: Mapping[str, str]) -> Settings:
+    """Settings from a mapping such as os.environ.
+
+    Raises InvalidSetting on a value of the wrong kind and on an ANNOTUNE_ name that is none.
+    """
+    known: dict[str, tuple[str, str, Any]] = {}
+    for section, kind in SECTIONS.items():
+        hints = get_type_hints(kind)
+        for f in fields(kind):
+            known[f"{PREFIX}_{section}_{f.name}".upper()] = (section, f.name, hints[f.name])
+    home = f"{PREFIX}_HOME"
+    values: dict[str, dict[str, Any]] = {section: {} for section in SECTIONS}
+    for name, raw in environ.items():
+        if not name.startswith(PREFIX + "_") or name == home:
+            continue
+        if name.endswith("_FILE") and name[:-5] in known:
+            name, raw = name[:-5], _read_secret(name, raw)
+        if name not in known:
+            raise InvalidSetting(f"{name} is not a setting; see settings.py for the names")
+        section, key, kind = known[name]
+        values[section][key] = _cast(name, raw, kind)
+    built = {section: kind(**values[section]) for section, kind in SECTIONS.items()}
+    settings = Settings(home=Path(environ.get(home) or ".annotune"), **built)
+    _check(settings)
+    return settings
+
+
+def _read_secret(name: str, path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise InvalidSetting(f"{name}={path!r} cannot be read: {error.strerror}") from error
+
+
+def _cast(name: str, raw: str, kind: Any) -> Any:
+    try:
+        return kind(raw)
+    except ValueError as error:
+        raise InvalidSetting(f"{name}={raw!r} is not a {kind.__name__}") from error
+
+
+def _check(s: Settings) -> None:
+    if not 0.05 <= s.blind.share <= 0.5:
+        raise InvalidSetting(f"ANNOTUNE_BLIND_SHARE={s.blind.share} must lie in [0.05, 0.5]")
+    if s.blind.first_in < 2 or s.blind.then_in < 2:
+        raise InvalidSetting("ANNOTUNE_BLIND_FIRST_IN and _THEN_IN must be 2 or more: one task in N is blind")
+    if s.train.device not in {"auto", "cpu", "cuda"}:
+        raise InvalidSetting(f"ANNOTUNE_TRAIN_DEVICE={s.train.device!r} must be auto, cpu or cuda")
+    if s.train.every < 1 or s.train.steps < 1 or s.train.rank < 1:
+        raise InvalidSetting("ANNOTUNE_TRAIN_EVERY, _STEPS and _RANK must be 1 or more")
+    if not s.backend.password and s.backend.host not in {"127.0.0.1", "localhost", "::1"}:
+        raise InvalidSetting(
+            f"ANNOTUNE_BACKEND_HOST={s.backend.host} listens beyond this machine without a password; "
+            "set ANNOTUNE_BACKEND_PASSWORD (or _PASSWORD_FILE)"
+        )

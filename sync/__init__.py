@@ -1,0 +1,1 @@
+"""The loop as one straight story: hear, pull, decide, train, judge, promote, push, order."""
