@@ -7,7 +7,11 @@ matters (law 2): sync asks again for whatever is missing, so a wiped queue costs
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Literal
 
 from redis import Redis
 from redis.backoff import NoBackoff
@@ -18,102 +22,93 @@ from rq.exceptions import DuplicateJobError, NoSuchJobError
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-QUEUE = "annotune"
 CONNECT_S = 0.4  # a caller in a request must hear "down" within half a second
+
+State = Literal["waiting", "started", "ended", "unknown"]
 
 
 class QueueDown(Exception):
-    """Redis does not answer; the message says where it was looked for (never with the password)."""
+    """Redis does not answer."""
 
 
 @dataclass(frozen=True)
 class Jobs:
-    """A queue at one Redis URL. `timeout_s` bounds a job's run; rq kills its work-horse after it."""
+    """One queue at one Redis URL; rq kills a job's work-horse after `timeout_s`."""
 
-    url: str
-    name: str = QUEUE
+    url: str = field(repr=False)
+    name: str = "annotune"
     timeout_s: int = 3600
 
-    def _connect(self, read_s: float = CONNECT_S) -> Redis:
-        return Redis.from_url(
+    @contextmanager
+    def _queue(self) -> Iterator[Queue]:
+        connection = Redis.from_url(
             self.url,
             socket_connect_timeout=CONNECT_S,
-            socket_timeout=read_s,
+            socket_timeout=CONNECT_S,
             retry=Retry(NoBackoff(), 0),
         )
-
-    def _queue(self, connection: Redis) -> Queue:
-        return Queue(self.name, connection=connection, serializer=JSONSerializer)
+        try:
+            yield Queue(self.name, connection=connection, serializer=JSONSerializer)
+        except RedisError as error:
+            kind = type(error).__name__
+            raise QueueDown(f"the queue's Redis does not answer ({kind})") from error
+        finally:
+            connection.close()
 
     def enqueue(self, function: str, *args: str, job_id: str | None = None) -> str:
         """Put `function(*args)` in the queue and return the job's id.
 
-        With a `job_id` that is already waiting or running nothing is added. Raises QueueDown.
+        While a job of this id waits or runs nothing is added; one that ended makes room.
+        Raises QueueDown within half a second when Redis does not answer.
         """
         job_id = job_id or uuid.uuid4().hex
-        try:
-            connection = self._connect()
-            if self.alive(job_id):
-                return job_id
-            queue = self._queue(connection)
+        with self._queue() as queue:
+            job = _fetch(queue, job_id)
+            if job and _state(queue, job) == "ended":
+                job.delete()
             try:
-                job = Job.fetch(job_id, connection=connection, serializer=JSONSerializer)
-                job.delete(remove_from_queue=True)  # finished or abandoned: make room for the new run
-            except NoSuchJobError:
-                pass
-            queue.enqueue(
-                function,
-                *args,
-                job_id=job_id,
-                unique=True,
-                job_timeout=self.timeout_s,
-                result_ttl=3600,
-                failure_ttl=86400,
-            )
-        except DuplicateJobError:
-            return job_id
-        except RedisError as error:
-            raise QueueDown(f"the queue's Redis does not answer ({type(error).__name__})") from error
+                queue.enqueue(
+                    function,
+                    *args,
+                    job_id=job_id,
+                    unique=True,
+                    job_timeout=self.timeout_s,
+                    result_ttl=3600,
+                    failure_ttl=86400,
+                )
+            except DuplicateJobError:
+                pass  # it waits or runs: that is what was asked for
         return job_id
 
-    def alive(self, job_id: str) -> bool:
-        """True when the job waits, or runs under a worker whose heartbeat is fresh. Raises QueueDown."""
-        try:
-            connection = self._connect()
-            try:
-                job = Job.fetch(job_id, connection=connection, serializer=JSONSerializer)
-            except NoSuchJobError:
-                return False
-            if job.is_queued:
-                return job_id in self._queue(connection).job_ids
-            return bool(
-                job.is_started and job.worker_name and self._worker_lives(connection, job.worker_name)
-            )
-        except RedisError as error:
-            raise QueueDown(f"the queue's Redis does not answer ({type(error).__name__})") from error
+    def state(self, job_id: str) -> tuple[State, float]:
+        """Where a job stands, and for how many seconds it has run. Raises QueueDown.
 
-    @staticmethod
-    def _worker_lives(connection: Redis, name: str) -> bool:
-        return any(w.name == name for w in Worker.all(connection=connection, serializer=JSONSerializer))
+        `unknown`: Redis never heard of it. `started` is what the queue last heard: a worker
+        killed outright leaves it so, and the caller must look at the trainer's lock to tell.
+        """
+        with self._queue() as queue:
+            job = _fetch(queue, job_id)
+            if job is None:
+                return "unknown", 0.0
+            since = job.started_at.replace(tzinfo=timezone.utc) if job.started_at else None
+            seconds = (datetime.now(timezone.utc) - since).total_seconds() if since else 0.0
+            return _state(queue, job), seconds
 
-    def check(self) -> None:
-        """Raises QueueDown when Redis does not answer."""
-        try:
-            self._connect().ping()
-        except RedisError as error:
-            raise QueueDown(f"the queue's Redis does not answer ({type(error).__name__})") from error
+    def forget(self, job_id: str) -> None:
+        """Drop a job, so that its id can be enqueued again. Raises QueueDown."""
+        with self._queue() as queue:
+            if job := _fetch(queue, job_id):
+                job.delete()
 
     def depth(self) -> int:
         """How many jobs wait. Raises QueueDown."""
-        try:
-            return int(self._queue(self._connect()).count)
-        except RedisError as error:
-            raise QueueDown(f"the queue's Redis does not answer ({type(error).__name__})") from error
+        with self._queue() as queue:
+            return int(queue.count)
 
-    def work(self, burst: bool = False) -> None:
-        """Run a worker in this process until it is told to stop (a process entry, not for requests)."""
-        connection = Redis.from_url(self.url)
-        queue = self._queue(connection)
+    def work(self) -> None:
+        """Run a worker until it is told to stop (a process entry, not for requests)."""
+        connection = Redis.from_url(self.url, socket_connect_timeout=5)
+        queue = Queue(self.name, connection=connection, serializer=JSONSerializer)
         worker = Worker(
             [queue],
             connection=connection,
@@ -121,4 +116,17 @@ class Jobs:
             worker_ttl=60,
             job_monitoring_interval=5,
         )
-        worker.work(burst=burst, with_scheduler=False, logging_level="WARNING")
+        worker.work(logging_level="WARNING")
+
+
+def _fetch(queue: Queue, job_id: str) -> Job | None:
+    try:
+        return Job.fetch(job_id, connection=queue.connection, serializer=JSONSerializer)
+    except NoSuchJobError:
+        return None
+
+
+def _state(queue: Queue, job: Job) -> State:
+    if job.is_queued:
+        return "waiting" if job.id in queue.job_ids else "ended"
+    return "started" if job.is_started else "ended"

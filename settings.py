@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 PREFIX = "ANNOTUNE"
+NOT_OURS = {"ANNOTUNE_CACHE", "ANNOTUNE_SHARED", "ANNOTUNE_SCREENSHOTS", "ANNOTUNE_TEST_CACHE"}
+"""Read by make and the tests only."""
 
 
 class InvalidSetting(ValueError):
@@ -29,7 +31,7 @@ class Studio:
     timeout_s: float = 30.0
     """Longest wait for one answer."""
     lock_s: float = 86_400.0
-    """Label Studio's TASK_LOCK_TTL: how long a task may stay open, so how long old predictions stay."""
+    """Label Studio's TASK_LOCK_TTL: how long a task may stay open; old predictions stay as long."""
     page: int = 500
     """Tasks asked for at once."""
 
@@ -193,7 +195,7 @@ def load(environ: Mapping[str, str]) -> Settings:
     home = f"{PREFIX}_HOME"
     values: dict[str, dict[str, Any]] = {section: {} for section in SECTIONS}
     for name, raw in environ.items():
-        if not name.startswith(PREFIX + "_") or name == home:
+        if not name.startswith(PREFIX + "_") or name == home or name in NOT_OURS:
             continue
         if name.endswith("_FILE") and name[:-5] in known:
             name, raw = name[:-5], _read_secret(name, raw)
@@ -225,13 +227,15 @@ def _check(s: Settings) -> None:
     if not 0.05 <= s.blind.share <= 0.5:
         raise InvalidSetting(f"ANNOTUNE_BLIND_SHARE={s.blind.share} must lie in [0.05, 0.5]")
     if s.blind.first_in < 2 or s.blind.then_in < 2:
-        raise InvalidSetting("ANNOTUNE_BLIND_FIRST_IN and _THEN_IN must be 2 or more: one task in N is blind")
+        raise InvalidSetting(
+            "ANNOTUNE_BLIND_FIRST_IN and _THEN_IN must be 2 or more: one task in N is blind"
+        )
     if s.train.device not in {"auto", "cpu", "cuda"}:
         raise InvalidSetting(f"ANNOTUNE_TRAIN_DEVICE={s.train.device!r} must be auto, cpu or cuda")
     if s.train.every < 1 or s.train.steps < 1 or s.train.rank < 1:
         raise InvalidSetting("ANNOTUNE_TRAIN_EVERY, _STEPS and _RANK must be 1 or more")
     if not s.backend.password and s.backend.host not in {"127.0.0.1", "localhost", "::1"}:
         raise InvalidSetting(
-            f"ANNOTUNE_BACKEND_HOST={s.backend.host} listens beyond this machine without a password; "
-            "set ANNOTUNE_BACKEND_PASSWORD (or _PASSWORD_FILE)"
+            f"ANNOTUNE_BACKEND_HOST={s.backend.host} listens beyond this machine "
+            "without a password; set ANNOTUNE_BACKEND_PASSWORD (or _PASSWORD_FILE)"
         )

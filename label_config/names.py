@@ -19,7 +19,7 @@ _SEPARATORS = re.compile(r"[_\-./\\|:]+|\s+")
 
 
 def spell_out(name: str) -> str:
-    """`AddToPlaylist` or `add_to_playlist` -> `add to playlist`; a name of signs only stays as it is."""
+    """`AddToPlaylist` or `add_to_playlist` -> `add to playlist`; a name of signs only stays."""
     words = _SEPARATORS.sub(" ", _BOUNDARY.sub(" ", name)).split()
     return " ".join(words).lower() or name
 

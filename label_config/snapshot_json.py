@@ -1,4 +1,7 @@
-"""Snapshots as canonical JSON and back: sorted keys, no spaces, so equal content has equal bytes."""
+"""Snapshots as canonical JSON and back.
+
+Sorted keys and no spaces, so that equal content has equal bytes and so one name.
+"""
 
 from __future__ import annotations
 

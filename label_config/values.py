@@ -53,7 +53,9 @@ class Control:
             raise InvalidValue(f"control {self.name!r} has no labels; add at least one")
         twice = sorted({v for v in values if values.count(v) > 1})
         if twice:
-            raise InvalidValue(f"control {self.name!r} repeats the label(s) {twice}; make each one unique")
+            raise InvalidValue(
+                f"control {self.name!r} repeats the label(s) {twice}; make each one unique"
+            )
 
     @cached_property
     def values(self) -> tuple[str, ...]:
@@ -82,12 +84,16 @@ class Schema:
         names = [c.name for c in self.controls]
         twice = sorted({n for n in names if names.count(n) > 1})
         if twice:
-            raise InvalidValue(f"control name(s) {twice} are used twice; Label Studio needs unique names")
+            raise InvalidValue(
+                f"control name(s) {twice} are used twice; Label Studio needs unique names"
+            )
 
     @cached_property
     def digest(self) -> str:
         """Hex SHA-256 over what decides a prediction; its first eight digits name the schema."""
-        canonical = json.dumps([asdict(c) for c in self.controls], sort_keys=True, ensure_ascii=False)
+        canonical = json.dumps(
+            [asdict(c) for c in self.controls], sort_keys=True, ensure_ascii=False
+        )
         return hashlib.sha256(canonical.encode()).hexdigest()
 
     @property
@@ -123,7 +129,9 @@ class Choice:
 
     def __post_init__(self) -> None:
         if not self.labels:
-            raise InvalidValue(f"a choice of {self.from_name!r} names no label; leave the region out instead")
+            raise InvalidValue(
+                f"a choice of {self.from_name!r} names no label; leave the region out instead"
+            )
         _check_score(self.from_name, self.score)
 
 
@@ -143,12 +151,13 @@ class Span:
     def __post_init__(self) -> None:
         if not 0 <= self.start < self.end:
             raise InvalidValue(
-                f"a span of {self.from_name!r} has offsets {self.start}:{self.end}; need 0 <= start < end"
+                f"a span of {self.from_name!r} has offsets {self.start}:{self.end}; "
+                "0 <= start < end is needed"
             )
         if len(self.text) != self.end - self.start:
             raise InvalidValue(
-                f"a span of {self.from_name!r} covers {self.end - self.start} code points but its text "
-                f"has {len(self.text)}"
+                f"a span of {self.from_name!r} covers {self.end - self.start} code points "
+                f"but its text has {len(self.text)}"
             )
         if not self.labels:
             raise InvalidValue(f"a span of {self.from_name!r} names no label")
@@ -160,7 +169,9 @@ Region = Choice | Span
 
 def _check_score(name: str, score: float | None) -> None:
     if score is not None and not 0.0 <= score <= 1.0:  # NaN fails both comparisons, as it should
-        raise InvalidValue(f"a region of {name!r} has score {score}; a probability in [0, 1] is needed")
+        raise InvalidValue(
+            f"a region of {name!r} has score {score}; a probability in [0, 1] is needed"
+        )
 
 
 def answer_key(region: Region) -> tuple[object, ...]:
@@ -261,9 +272,13 @@ class Snapshot:
         sides: dict[str, str] = {}
         for e in self.examples:
             if sides.setdefault(e.group, e.side) != e.side:
-                raise InvalidValue(f"group {e.group} of snapshot for project {self.project} is on both sides")
+                raise InvalidValue(
+                    f"group {e.group} of snapshot for project {self.project} is on both sides"
+                )
             if e.side == "holdout" and e.origin.kind != "human":
-                raise InvalidValue(f"example {e.id} is synthetic but on the holdout; only human rows judge")
+                raise InvalidValue(
+                    f"example {e.id} is synthetic but on the holdout; only human rows judge"
+                )
 
     @property
     def train(self) -> tuple[Example, ...]:
@@ -278,4 +293,4 @@ class Snapshot:
         """Hex SHA-256 of the canonical JSON form; two equal training sets share it."""
         from label_config.snapshot_json import snapshot_to_json
 
-        return hashlib.sha256(snapshot_to_json(self).encode()).hexdigest()
+        return hashlib.sha256(snapshot_to_json(self).encode("utf-8", "surrogatepass")).hexdigest()

@@ -7,6 +7,7 @@ Reading never raises: what cannot be read is left out and named in `Read.dropped
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -39,16 +40,23 @@ def task_texts(schema: Schema, data: Mapping[str, object], limit: int | None = N
     by_key: dict[str, str] = {}
     missing: list[str] = []
     for key in schema.keys:
-        value = data.get(key)
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
-            value = str(value)
+        value = _plain(data.get(key))
         if not isinstance(value, str):
-            missing.append(f"data key {key!r} is {'absent' if value is None else type(value).__name__}")
+            missing.append(
+                f"data key {key!r} is {'absent' if value is None else type(value).__name__}"
+            )
         elif not value.strip():
             missing.append(f"data key {key!r} is empty")
         else:
             by_key[key] = value[:limit] if limit else value
     return Texts(by_key, tuple(missing))
+
+
+def _plain(value: object) -> object:
+    """A number as its digits, as Label Studio shows it; anything else as it is."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return str(value)
+    return value
 
 
 def read_result(schema: Schema, data: Mapping[str, object], result: object) -> Read:
@@ -70,7 +78,8 @@ def read_result(schema: Schema, data: Mapping[str, object], result: object) -> R
         name = raw.get("from_name")
         control = ours.get(name) if isinstance(name, str) else None
         if control is None:
-            if name not in foreign and raw.get("type") != "relation":
+            known = isinstance(name, str) and name in foreign
+            if not known and raw.get("type") != "relation":
                 dropped.append(f"control {name!r} is not in the label config")
             continue
         got = _read_region(control, data, raw)
@@ -83,12 +92,16 @@ def read_result(schema: Schema, data: Mapping[str, object], result: object) -> R
     return Read(tuple(regions), tuple(dropped))
 
 
-def _read_region(control: Control, data: Mapping[str, object], raw: Mapping[str, Any]) -> Region | str:
+def _read_region(
+    control: Control, data: Mapping[str, object], raw: Mapping[str, Any]
+) -> Region | str:
     value = raw.get("value")
     field = "choices" if control.kind == "Choices" else "labels"
     if not isinstance(value, Mapping) or not isinstance(value.get(field), list):
         return f"a region of {control.name!r} has no list value.{field}"
-    known = tuple(v for v in dict.fromkeys(value[field]) if isinstance(v, str) and v in control.values)
+    known = tuple(
+        dict.fromkeys(v for v in value[field] if isinstance(v, str) and v in control.values)
+    )
     if not known:
         return f"label(s) {value[field]} of {control.name!r} are not in the label config"
     score = raw.get("score")
@@ -97,7 +110,7 @@ def _read_region(control: Control, data: Mapping[str, object], raw: Mapping[str,
         if not control.multiple and len(known) > 1:
             return f"control {control.name!r} is single-choice but has {len(known)} answers"
         return Choice(control.name, control.to_name, known, score)
-    place = _anchor(data.get(control.key), value)
+    place = _anchor(_plain(data.get(control.key)), value)
     if isinstance(place, str):
         return f"a span of {control.name!r} {place}"
     start, end, text = place
@@ -113,23 +126,41 @@ def _anchor(text: object, value: Mapping[str, Any]) -> tuple[int, int, str] | st
     start, end, said = value.get("start"), value.get("end"), value.get("text")
     if not isinstance(text, str):
         return "labels a text that the task does not hold"
-    if not isinstance(start, int) or not isinstance(end, int) or isinstance(start, bool):
+    if type(start) is not int or type(end) is not int:
         return f"has offsets {start!r}:{end!r}; whole numbers are needed"
-    if 0 <= start < end <= len(text) and (said is None or text[start:end] == said):
+    if 0 <= start < end <= len(text) and (said is None or said == text[start:end]):
         return start, end, text[start:end]
-    if "\r\n" in text and isinstance(said, str):
+    places = [(start, end)]
+    if "\r\n" in text:
         back = [i for i, c in enumerate(text) if not (c == "\r" and text[i : i + 2] == "\r\n")]
         if 0 <= start < end <= len(back):
-            first, last = back[start], back[end - 1] + 1
-            if text[first:last].replace("\r\n", "\n") == said.replace("\r\n", "\n"):
-                return first, last, text[first:last]
-    if not 0 <= start < end <= len(text):
+            places.insert(0, (back[start], back[end - 1] + 1))
+    inside = [(s, e, text[s:e]) for s, e in places if 0 <= s < e <= len(text)]
+    if not inside:
         return f"has offsets {start}:{end} outside a text of {len(text)} code points"
+    if isinstance(said, str):
+        for form in (_one_line, _trimmed):
+            for place in inside:
+                if form(place[2]) == form(said):
+                    return place
     return "does not cover the text it names"
 
 
+def _one_line(text: str) -> str:
+    """A text with its line ends and runs of spaces told apart no more.
+
+    A span that a person draws over a line break says its text as the browser's selection had it,
+    each line end written as the two characters backslash and n (captureSelection in 1.23.2).
+    """
+    return re.sub(r"(?:\\[nr]|\s)+", " ", text)
+
+
+def _trimmed(text: str) -> str:
+    return _one_line(text).strip()
+
+
 def write_result(schema: Schema, task: int, regions: Iterable[Region]) -> list[dict[str, Any]]:
-    """Regions in Label Studio's wire form, ids unique within the task and the same on every call."""
+    """Regions in Label Studio's wire form; ids are unique in the task and stable over calls."""
     out: list[dict[str, Any]] = []
     for i, region in enumerate(regions):
         control = schema.control(region.from_name)
@@ -172,5 +203,7 @@ def read_task(raw: Mapping[str, Any], project: str) -> Task | str:
         return f"task {raw.get('id')!r} has no data object"
     number = raw.get("id")
     return Task(
-        number if isinstance(number, int) and not isinstance(number, bool) else 0, project, dict(data)
+        number if isinstance(number, int) and not isinstance(number, bool) else 0,
+        project,
+        dict(data),
     )

@@ -37,10 +37,10 @@ STAGING = ".staging-"
 
 
 def write_atomic(path: Path, text: str) -> None:
-    """Write text so that a reader sees the old file or the new one, never a part; durable on return."""
+    """Write text durably, so that a reader sees the old file or the new one, never a part."""
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as out:
+        with os.fdopen(handle, "w", encoding="utf-8", errors="surrogatepass") as out:
             out.write(text)
             out.flush()
             os.fsync(out.fileno())
@@ -86,7 +86,7 @@ class Store:
 
     def project(self, project: str) -> ProjectStore:
         """One project's part; raises ValueError on an id that could leave the folder."""
-        if not PROJECT.match(project):
+        if not PROJECT.fullmatch(project):
             raise ValueError(f"project id {project!r} is not one; letters, digits, - and _ are")
         return ProjectStore(self.root / "projects" / project, project)
 
@@ -133,12 +133,17 @@ class ProjectStore:
         with self._locked():
             now = self.current()
             if now.version != expect:
-                raise Moved(f"CURRENT is {now.version or 'the cold start'}, not {expect or 'the cold start'}")
+                is_now, was = now.version or "the cold start", expect or "the cold start"
+                raise Moved(f"CURRENT is {is_now}, not {was}")
             if to is not None and to in self.withdrawn() and not by_hand:
-                raise Withdrawn(f"{to} was rolled back by a person; promote it by hand or train a new one")
+                raise Withdrawn(
+                    f"{to} was rolled back by a person; promote it by hand or train a new one"
+                )
             stamp = datetime.now(timezone.utc).isoformat()
             moved = Current(to, stamp, by, why, previous=now.version)
-            write_atomic(self._ensure() / "CURRENT.json", json.dumps(moved.__dict__, ensure_ascii=False))
+            write_atomic(
+                self._ensure() / "CURRENT.json", json.dumps(moved.__dict__, ensure_ascii=False)
+            )
             return moved
 
     def withdrawn(self) -> frozenset[str]:
@@ -245,10 +250,14 @@ class ProjectStore:
 
     def snapshot(self, digest: str) -> Snapshot:
         """Read a snapshot; raises FileNotFoundError, or BrokenAdapter when the content changed."""
-        text = (self.folder / "snapshots" / f"{_hex(digest)}.json").read_text(encoding="utf-8")
+        text = (self.folder / "snapshots" / f"{_hex(digest)}.json").read_text(
+            encoding="utf-8", errors="surrogatepass"
+        )
         snapshot = snapshot_from_json(text)
         if snapshot.hash != digest:
-            raise BrokenAdapter(f"snapshot {digest[:12]} holds other content ({snapshot.hash[:12]})")
+            raise BrokenAdapter(
+                f"snapshot {digest[:12]} holds other content ({snapshot.hash[:12]})"
+            )
         return snapshot
 
     def put_verdict(self, snapshot: str, verdict: Mapping[str, Any]) -> None:
@@ -258,7 +267,9 @@ class ProjectStore:
 
     def verdict(self, snapshot: str) -> dict[str, Any] | None:
         """The verdict on a snapshot's candidate, or None while there is none."""
-        raw: dict[str, Any] | None = _read_json(self.folder / "verdicts" / f"{_hex(snapshot)}.json", None)
+        raw: dict[str, Any] | None = _read_json(
+            self.folder / "verdicts" / f"{_hex(snapshot)}.json", None
+        )
         return raw
 
     # ---- what sync tells the backend, what the backend asks of sync
@@ -288,22 +299,28 @@ class ProjectStore:
             (self.folder / "asked.json").unlink()
 
     @contextmanager
-    def training(self) -> Iterator[bool]:
-        """Hold the project's one trainer lock; yields False when another process holds it.
+    def training(self, patience_s: float = 2.0) -> Iterator[bool]:
+        """Hold the project's one trainer lock; yields False when another process keeps it.
 
-        An flock: the kernel lets go of it when the holder dies, however it dies.
+        An flock: the kernel lets go of it when the holder dies, however it dies. `patience_s`
+        outlasts the moment for which `is_training` takes it to look.
         """
+        end = time.monotonic() + patience_s
         with (self._ensure() / "train.lock").open("a") as handle:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                yield False
-                return
+            while True:
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() >= end:
+                        yield False
+                        return
+                    time.sleep(0.05)
             yield True
 
     def is_training(self) -> bool:
         """True while some process holds the trainer lock."""
-        with self.training() as free:
+        with self.training(patience_s=0) as free:
             return not free
 
 

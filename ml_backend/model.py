@@ -1,0 +1,129 @@
+"""The model as Label Studio's ML backends know it: setup, predict, fit, as in label-studio-ml 2.x.
+
+One cheap object per request around the shared `live` and `jobs`; here a task from the wire becomes
+a Task, and what the model says becomes an answer that Label Studio can store.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from label_config import Prediction, Region, Schema, Span, Task
+from label_config.wire import read_task, task_texts, write_prediction
+from ml_backend.ports import JobsLike, LiveLike
+
+log = logging.getLogger(__name__)
+
+ASK = "sync.jobs.ask"  # by name: sync lives on the same floor and is not imported
+ANSWER_S = 90.0  # Label Studio gives up after 100 s (ML_TIMEOUT_PREDICT)
+MANY = 16  # more tasks than this are no annotator's: they yield to interactive requests
+EMPTY_SCORE = 0.5  # of answers nobody made: neither first nor last in the uncertainty order
+
+
+class BrokenAnswer(RuntimeError):
+    """The model broke its promise: one prediction per task, all of one version."""
+
+
+@dataclass(frozen=True)
+class AnnotuneModel:
+    """One project's model, as seen by one request."""
+
+    live: LiveLike
+    jobs: JobsLike
+    project_id: str
+    schema: Schema
+
+    def setup(self) -> str:
+        """The version that predictions carry now; never waits for a model."""
+        return self.live.version(self.project_id, self.schema)
+
+    def predict(
+        self,
+        tasks: Sequence[object],
+        context: Mapping[str, object] | None = None,
+        *,
+        bulk: bool = False,
+        **_: object,
+    ) -> list[dict[str, Any]]:
+        """One valid prediction per task, in order, all of one version.
+
+        `context` (regions drawn so far, of an interactive call) changes nothing: the answer is to
+        the whole task. Raises NotReady or Overloaded before any work.
+        """
+        read = [self._read(raw) for raw in tasks]
+        predictions = self._ask(read, bulk or len(read) > MANY) if read else []
+        sendable = [self._sendable(task, p) for task, p in zip(read, predictions, strict=True)]
+        self._record(sendable)
+        return [write_prediction(self.schema, p) for p in sendable]
+
+    def fit(self, event: str, data: Mapping[str, Any] | None = None, **_: object) -> str | None:
+        """Ask sync for a training on START_TRAINING and return the job's id; else nothing.
+
+        The asking is all: sync decides and freezes the snapshot. Raises jobs.QueueDown.
+        """
+        if event != "START_TRAINING":
+            return None
+        return self.jobs.enqueue(ASK, self.project_id, job_id=f"ask-{self.project_id}")
+
+    def _read(self, raw: object) -> Task:
+        task = read_task(raw, self.project_id) if isinstance(raw, Mapping) else None
+        return task if isinstance(task, Task) else Task(0, self.project_id, {})
+
+    def _ask(self, tasks: list[Task], bulk: bool) -> list[Prediction]:
+        if not self.schema.controls:  # nothing a model could say: no need to wait for one
+            version = self.setup()
+            reason = "the label config has no control that is predicted"
+            return [Prediction(t.id, (), EMPTY_SCORE, version, reason) for t in tasks]
+        got = self.live.predict(self.project_id, self.schema, tasks, bulk=bulk, timeout_s=ANSWER_S)
+        versions = {p.model_version for p in got}
+        if len(got) != len(tasks) or len(versions) != 1:
+            raise BrokenAnswer(
+                f"{len(got)} predictions of versions {sorted(versions)} for {len(tasks)} tasks"
+            )
+        return got
+
+    def _sendable(self, task: Task, prediction: Prediction) -> Prediction:
+        """The prediction without the regions that Label Studio could not show."""
+        texts = task_texts(self.schema, task.data).by_key
+        kept: list[Region] = []
+        faults: list[str] = []
+        for region in prediction.regions:
+            fault = _fault(self.schema, texts, kept, region)
+            if fault:
+                faults.append(fault)
+            else:
+                kept.append(region)
+        if not faults:
+            return prediction
+        return replace(prediction, regions=tuple(kept), reason=faults[0])
+
+    def _record(self, predictions: list[Prediction]) -> None:
+        """Say in one line why answers are empty or short; the reasons hold no task's text."""
+        for reason, n in Counter(p.reason for p in predictions if p.reason).most_common(5):
+            log.info("project %s: %d x %s", self.project_id, n, reason)
+
+
+def _fault(
+    schema: Schema, texts: Mapping[str, str], before: Sequence[Region], region: Region
+) -> str | None:
+    """Why a region must not be sent, or None; Label Studio itself stores anything."""
+    control = schema.control(region.from_name)
+    if control is None or control.to_name != region.to_name:
+        return "the model answered a control that is not in the label config"
+    if isinstance(region, Span) != (control.kind == "Labels"):
+        return f"the model answered {control.name!r} with another kind of region"
+    if not set(region.labels) <= set(control.values):
+        return f"the model answered {control.name!r} with a label it does not have"
+    if isinstance(region, Span):
+        if texts.get(control.key, "")[region.start : region.end] != region.text:
+            return f"the model gave {control.name!r} a span that does not lie in the text"
+        return None
+    if len(region.labels) > 1 and not control.multiple:
+        return f"the model gave single-choice {control.name!r} several answers"
+    if any(r.from_name == region.from_name for r in before):
+        return f"the model answered {control.name!r} twice"
+    return None

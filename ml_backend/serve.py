@@ -1,0 +1,93 @@
+"""The backend as a process: builds the real collaborators and serves until it is told to stop.
+
+The port is bound before the model loads, so /health and /setup answer from the first second.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from importlib.metadata import PackageNotFoundError, version
+from types import FrameType
+
+from flask import Flask
+
+from jobs import Jobs
+from lora.base import Base, load_base
+from lora.live import Live
+from lora.store import Store
+from ml_backend.app import create_app
+from ml_backend.wsgi import make_server
+from settings import InvalidSetting, Settings, load
+
+log = logging.getLogger(__name__)
+
+
+def main(environ: Mapping[str, str]) -> int:
+    """Serve until SIGTERM or Ctrl-C; 0 when stopped so, 2 on a bad setting, 1 on a taken port."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    try:
+        settings = load(environ)
+    except InvalidSetting as error:
+        log.error("%s", error)
+        return 2
+    store = Store(settings.store)
+    jobs = Jobs(settings.queue.url, settings.queue.name, settings.queue.timeout_s)
+    live = Live(
+        store,
+        base_loader(settings),
+        queue=settings.backend.queue,
+        poll_s=settings.backend.poll_s,
+        max_text=settings.backend.max_text,
+    )
+    app = create_app(settings.backend, live, jobs, lambda: all_versions(store), release())
+    return serve(settings, app, live)
+
+
+def serve(settings: Settings, app: Flask, live: Live) -> int:
+    """Bind, start the model's threads, answer requests; on a signal finish those under way."""
+    try:
+        server = make_server(app, settings.backend)
+    except OSError as error:
+        where = f"{settings.backend.host}:{settings.backend.port}"
+        log.error("cannot listen on %s: %s", where, error.strerror or error)
+        return 1
+    with closing(live):
+        signal.signal(signal.SIGTERM, _stop)
+        signal.signal(signal.SIGINT, _stop)
+        try:
+            live.start()
+            log.info("listening on %s:%d", settings.backend.host, settings.backend.port)
+            server.run()  # swallows the SystemExit of _stop once requests have finished
+        except SystemExit:
+            pass
+    log.info("stopped")
+    return 0
+
+
+def _stop(signum: int, frame: FrameType | None) -> None:
+    for again in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(again, signal.SIG_IGN)  # stopping is under way; let it finish
+    raise SystemExit(0)
+
+
+def base_loader(settings: Settings) -> Callable[[], Base]:
+    """Loads the one base; half the cores, as a trainer and Label Studio often sit beside us."""
+    threads = max(1, (os.cpu_count() or 2) // 2)
+    return lambda: load_base(settings.train.base, threads=threads)
+
+
+def all_versions(store: Store) -> list[str]:
+    """Every complete version of every project; their names differ by the recipe's digits."""
+    return [m.version for project in store.projects() for m in store.project(project).versions()]
+
+
+def release() -> str:
+    """The installed version of the program, or where it runs from when it is not installed."""
+    try:
+        return version("annotune")
+    except PackageNotFoundError:
+        return "checkout"

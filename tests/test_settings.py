@@ -1,0 +1,52 @@
+"""The environment becomes settings, or a message that names the variable and what would do."""
+
+from pathlib import Path
+
+import pytest
+
+from settings import InvalidSetting, Settings, load
+
+
+def test_an_empty_environment_gives_the_defaults() -> None:
+    assert load({}) == Settings()
+
+
+def test_values_are_cast_to_their_fields(tmp_path: Path) -> None:
+    settings = load({"ANNOTUNE_HOME": str(tmp_path), "ANNOTUNE_TRAIN_EVERY": "50", "PATH": "/bin"})
+    assert settings.train.every == 50
+    assert settings.store == tmp_path / "store"
+
+
+def test_a_secret_can_come_from_a_file(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("s3cret\n")
+    assert load({"ANNOTUNE_STUDIO_TOKEN_FILE": str(tmp_path / "token")}).studio.token == "s3cret"
+
+
+def test_secrets_are_not_in_the_repr() -> None:
+    settings = load(
+        {
+            "ANNOTUNE_STUDIO_TOKEN": "hush",
+            "ANNOTUNE_SYNC_SECRET": "hush",
+            "ANNOTUNE_BACKEND_PASSWORD": "hush",
+            "ANNOTUNE_QUEUE_URL": "redis://:hush@localhost",
+        }
+    )
+    assert "hush" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("environ", "words"),
+    [
+        ({"ANNOTUNE_TRAIN_EVERY": "many"}, "ANNOTUNE_TRAIN_EVERY='many' is not a int"),
+        ({"ANNOTUNE_TRAIN_EVRY": "5"}, "ANNOTUNE_TRAIN_EVRY is not a setting"),
+        ({"ANNOTUNE_STUDIO_TOKEN_FILE": "/does/not/exist"}, "cannot be read"),
+        ({"ANNOTUNE_BLIND_SHARE": "0.9"}, "must lie in"),
+        ({"ANNOTUNE_BLIND_FIRST_IN": "1"}, "one task in N"),
+        ({"ANNOTUNE_TRAIN_DEVICE": "tpu"}, "must be auto, cpu or cuda"),
+        ({"ANNOTUNE_TRAIN_STEPS": "0"}, "must be 1 or more"),
+        ({"ANNOTUNE_BACKEND_HOST": "0.0.0.0"}, "without a password"),
+    ],
+)
+def test_what_cannot_be_is_named(environ: dict[str, str], words: str) -> None:
+    with pytest.raises(InvalidSetting, match=words):
+        load(environ)
