@@ -64,7 +64,9 @@ class Manifest:
             raw["recipe"] = Recipe(**raw["recipe"])
             manifest = Manifest(**raw)
         except FileNotFoundError as error:
-            raise BrokenAdapter(f"{folder.name} has no {MANIFEST}: it was never finished") from error
+            raise BrokenAdapter(
+                f"{folder.name} has no {MANIFEST}: it was never finished"
+            ) from error
         except (KeyError, TypeError, ValueError, OSError) as error:
             raise BrokenAdapter(f"{path} cannot be read: {error}") from error
         if manifest.format != FORMAT:
@@ -92,7 +94,9 @@ def digest_files(folder: Path) -> dict[str, str]:
         if path.name == MANIFEST:
             continue
         if path.is_symlink() or not path.is_file() or path.suffix not in ALLOWED_SUFFIXES:
-            raise BrokenAdapter(f"{path} does not belong in an adapter; only {sorted(ALLOWED_SUFFIXES)} do")
+            raise BrokenAdapter(
+                f"{path} does not belong in an adapter; only {sorted(ALLOWED_SUFFIXES)} do"
+            )
         found[path.name] = file_digest(path)
     return found
 
@@ -104,7 +108,9 @@ def verify(folder: Path) -> Manifest:
     for name, expected in manifest.files.items():
         if found.get(name) != expected:
             came = found.get(name, "nothing")[:12]
-            raise BrokenAdapter(f"{folder / name} should have SHA-256 {expected[:12]}..., found {came}")
+            raise BrokenAdapter(
+                f"{folder / name} should have SHA-256 {expected[:12]}..., found {came}"
+            )
     extra = sorted(set(found) - set(manifest.files))
     if extra:
         raise BrokenAdapter(f"{folder} holds files its manifest does not name: {extra}")

@@ -1,0 +1,18 @@
+# The words of the project; `.ci/run` and people use the same ones.
+# PYTHON: which Python builds the environments. VENV_CACHE: where they are kept (~/.cache/annotune).
+PYTHON ?= python3
+PY := .venv/bin/python
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: demo test fast lint types arch bench browser .venv .venv-ls
+
+demo: .venv .venv-ls ; @exec $(PY) -m demo $(if $(DEMO_DATA),--data "$(DEMO_DATA)") $(DEMO_ARGS)
+test: .venv .venv-ls browser ; $(PY) -m pytest
+fast: .venv ; $(PY) -m pytest -q -m "not model and not real"
+lint: .venv ; $(PY) -m ruff check . && $(PY) -m ruff format --check . && sh .ci/short
+types: .venv ; $(PY) -m mypy
+arch: .venv ; .venv/bin/lint-imports
+bench: .venv ; @set -e; for file in benchmarks/[a-z]*.py; do test -e "$$file" || { echo "no benchmark yet"; break; }; $(PY) "$$file"; done
+
+.venv .venv-ls: ; @$(PYTHON) .ci/venv.py $@
+browser: ; @for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit 0; done; echo "make test drives a real browser; install one: apt-get install chromium"; exit 1

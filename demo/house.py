@@ -1,0 +1,149 @@
+"""Everything that runs during the demo: Redis, Label Studio, `annotune up`; one folder holds all.
+
+A second start on the same folder finds the same account, secrets, store and log, and where it can
+the same ports.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from demo.process import (
+    LOOPBACK,
+    Process,
+    StartFailed,
+    free_port,
+    listens,
+    start,
+    wait_until,
+    write_private,
+)
+from demo.redis_server import RedisServer, start_redis
+from demo.studio import LOCK_S, Studio, start_studio
+from settings import Settings, load
+
+ROOT = Path(__file__).resolve().parent.parent
+ENV_FILE = "annotune.env"
+
+
+class CommandFailed(RuntimeError):
+    """One of our own commands ended with an error; the message is its own."""
+
+
+@dataclass(frozen=True)
+class House:
+    """The running programs and the settings they share."""
+
+    folder: Path
+    environ: Mapping[str, str]
+    studio: Studio
+    redis: RedisServer
+    up: Process
+    settings: Settings
+
+    def command(self, *arguments: str) -> Any:
+        """Run `annotune ARGUMENTS --json` and return what it printed; raises CommandFailed."""
+        argv = [*annotune(self.folder), *arguments, "--json"]
+        done = subprocess.run(
+            argv, env=dict(self.environ), cwd=ROOT, capture_output=True, text=True, timeout=600
+        )
+        if done.returncode:
+            raise CommandFailed(
+                f"annotune {arguments[0]} ended with {done.returncode}: {done.stderr}"
+            )
+        return json.loads(done.stdout)
+
+
+def annotune(folder: Path) -> list[str]:
+    """The command line that runs our program on this folder's settings."""
+    return [sys.executable, "-m", "sync.cli", "--env-file", str(folder / ENV_FILE)]
+
+
+@contextmanager
+def open_house(
+    folder: Path, environ: Mapping[str, str], extra: Mapping[str, str] | None = None
+) -> Iterator[House]:
+    """Start Redis, Label Studio and annotune, hand them out, stop them in reverse order.
+
+    `extra`: more ANNOTUNE_ settings, for instance ANNOTUNE_TRAIN_EVERY. Raises StartFailed.
+    """
+    folder = folder.resolve()
+    env = _foreign(environ)
+    with ExitStack() as stack:
+        redis = start_redis(folder / "redis", env)
+        stack.callback(redis.process.stop)
+        studio = start_studio(folder / "label-studio", env)
+        stack.callback(studio.process.stop)
+        yield stack.enter_context(run_annotune(folder, env, studio, redis, extra))
+
+
+@contextmanager
+def run_annotune(
+    folder: Path,
+    environ: Mapping[str, str],
+    studio: Studio,
+    redis: RedisServer,
+    extra: Mapping[str, str] | None = None,
+) -> Iterator[House]:
+    """Run `annotune up` beside a running Label Studio and Redis; raises StartFailed."""
+    folder, environ = folder.resolve(), _foreign(environ)
+    values = write_environment(folder, studio, redis, _ports(folder)) | dict(extra or {})
+    write_private(folder / ENV_FILE, "".join(f"{k}={v}\n" for k, v in values.items()))
+    settings = load(values)
+    up = start("annotune", [*annotune(folder), "up"], folder, environ, cwd=ROOT)
+    try:
+        ports = (settings.backend.port, settings.sync.port)
+        wait_until(up, lambda: all(map(listens, ports)), 120.0)
+        yield House(folder, environ, studio, redis, up, settings)
+    finally:
+        up.stop(30.0)
+
+
+def _foreign(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment without settings of ours: the folder's own count."""
+    return {k: v for k, v in environ.items() if not k.startswith("ANNOTUNE_")}
+
+
+def write_environment(
+    folder: Path, studio: Studio, redis: RedisServer, ports: Mapping[str, int]
+) -> dict[str, str]:
+    """The ANNOTUNE_ settings of this folder."""
+    known = folder / "secrets.json"
+    if not known.exists():
+        made = {"backend": secrets.token_urlsafe(16), "sync": secrets.token_urlsafe(16)}
+        write_private(known, json.dumps(made))
+    secret = json.loads(known.read_text(encoding="utf-8"))
+    return {
+        "ANNOTUNE_HOME": str(folder / "home"),
+        "ANNOTUNE_STUDIO_URL": studio.url,
+        "ANNOTUNE_STUDIO_TOKEN": studio.token,
+        "ANNOTUNE_STUDIO_LOCK_S": str(LOCK_S),
+        "ANNOTUNE_QUEUE_URL": redis.url,
+        "ANNOTUNE_BACKEND_PORT": str(ports["backend"]),
+        "ANNOTUNE_BACKEND_URL": f"http://{LOOPBACK}:{ports['backend']}",
+        "ANNOTUNE_BACKEND_PASSWORD": secret["backend"],
+        "ANNOTUNE_SYNC_PORT": str(ports["sync"]),
+        "ANNOTUNE_SYNC_URL": f"http://{LOOPBACK}:{ports['sync']}",
+        "ANNOTUNE_SYNC_SECRET": secret["sync"],
+        "ANNOTUNE_SYNC_POLL_S": "2",
+    }
+
+
+def _ports(folder: Path) -> dict[str, int]:
+    """The ports of the last run where they are still free; kept for the next one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "ports.json"
+    last = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    ports = {name: free_port(last.get(name)) for name in ("backend", "sync")}
+    if len(set(ports.values())) != len(ports):
+        raise StartFailed(f"no two free ports on {LOOPBACK}")
+    path.write_text(json.dumps(ports), encoding="utf-8")
+    return ports

@@ -1,0 +1,72 @@
+"""The model card of an adapter, in the hub's format: YAML front matter, then words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from label_config.values import Schema
+from lora.adapter import Recipe
+
+_TEMPLATE = """---
+base_model: {upstream}
+library_name: peft
+license: other
+tags:
+- lora
+- annotune
+---
+
+# A LoRA adapter trained by annotune
+
+One LoRA on `{upstream}` and one head for each control of a Label Studio project. The LoRA loads
+with plain PEFT; the heads are in `heads.safetensors`, described by `heads.json`.
+
+| what | value |
+|---|---|
+| base | `{upstream}` |
+| base revision | SHA-256 of the weights `{revision}` |
+| snapshot | `{snapshot}` |
+| settings | `{settings}` |
+| seed | {seed} |
+| train rows | {train} |
+| blind holdout rows | {holdout} |
+
+## Controls
+
+{controls}
+
+## Scores on the blind holdout
+
+| control | metric | candidate | cold start | n |
+|---|---|---|---|---|
+{scores}
+
+Nothing was fitted or chosen on the holdout. The probabilities are the model's own; they are not
+calibrated.
+"""
+
+
+def write_card(recipe: Recipe, upstream: str, schema: Schema, report: Mapping[str, Any]) -> str:
+    """The text of README.md; only names, numbers and labels, never a text of the data."""
+    candidate, cold = (report["scores"][k]["controls"] for k in ("candidate", "cold"))
+    rows = [
+        f"| {name} | {s['metric']} | {s['value']:.3f} | {cold[name]['value']:.3f} | {s['n']} |"
+        for name, s in candidate.items()
+    ]
+    controls = [
+        f"- `{c.name}` ({c.kind}{', multiple' if c.multiple else ''}): {len(c.labels)} labels"
+        for c in schema.controls
+    ]
+    return _TEMPLATE.format(
+        upstream=upstream,
+        revision=recipe.base_revision,
+        snapshot=recipe.snapshot,
+        settings=json.dumps(dict(recipe.settings), sort_keys=True),
+        seed=recipe.seed,
+        train=report["train"],
+        holdout=report["holdout"],
+        controls="\n".join(controls),
+        scores="\n".join(rows),
+    )

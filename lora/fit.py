@@ -1,0 +1,208 @@
+"""A snapshot's train rows become an adapter: PEFT LoRA and heads, by transformers.Trainer.
+
+Always fresh from the base (law 3). The holdout is not looked at here. Measured choices (SNIPS
+train rows only, docs/architecture.md): heads from the frozen fit, one softmax over all tags.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from peft import LoraConfig, get_peft_model
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from transformers import (
+    PrinterCallback,
+    Trainer,
+    TrainingArguments,
+    get_linear_schedule_with_warmup,
+)
+
+from label_config.names import label_text
+from label_config.values import Control, Example, Schema
+from lora.base import Base
+from lora.examples import Row, chosen, human_first, rows_of_example, tag
+from lora.heads import Head, cold_head, save_heads
+from lora.learner import Learner, collate
+from lora.loaded import LORA_CONFIG
+from lora.network import SCALE, Encoded, Network, share
+from lora.plan import Step, plan_steps
+from lora.start import names_help, start_choices, start_labels
+from lora.windows import cut, read_pieces
+from settings import Train
+
+LORA_RATE = 1e-3
+CHOICE_RATE = 3e-3
+TAG_RATE = 1e-2
+WARM_UP = 0.1
+POOL_SAMPLE = 100  # pool texts whose mean centres the name gate
+
+BERT = ["query", "key", "value", "attention.output.dense", "intermediate.dense", "output.dense"]
+TARGETS = {
+    "bert": BERT,
+    "roberta": BERT,
+    "xlm-roberta": BERT,
+    "distilbert": ["q_lin", "k_lin", "v_lin", "out_lin", "lin1", "lin2"],
+}
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What training made, before it is written down. `notes`: what it decided, in words."""
+
+    encoder: Any
+    heads: Mapping[str, Head]
+    notes: tuple[str, ...]
+
+
+def fit(
+    base: Base, schema: Schema, train: Sequence[Example], pool: Sequence[str], settings: Train
+) -> Fitted:
+    """Train on `train` rows; raises ValueError when none of them carries an answer."""
+    torch.manual_seed(settings.seed)
+    random.seed(settings.seed)
+    np.random.seed(settings.seed)
+    torch.use_deterministic_algorithms(True, warn_only=True)  # a GPU lacks some
+    examples = human_first(train)
+    with threadpool_limits(settings.threads):
+        heads, trusted, notes = _start_heads(base, schema, examples, pool, settings.seed)
+    rows = [r for e in examples for r in rows_of_example(base, schema, e) if r.choices or r.tags]
+    names = [_name_row(base, c, k) for c in trusted for k in range(len(c.labels))]
+    steps = plan_steps(rows, names, settings.steps, settings.seed)
+    learner = Learner(_with_lora(base, settings.rank), heads)
+    _train(base, learner, steps, settings)
+    learner.eval()
+    return Fitted(learner.encoder, learner.heads(), tuple(notes))
+
+
+def write_adapter(folder: Path, fitted: Fitted) -> None:
+    """Write PEFT's own files and the heads; not the manifest, which is the store's."""
+    fitted.encoder.save_pretrained(folder, save_embedding_layers=False)  # True asks the hub
+    _put_in_order(folder / LORA_CONFIG)
+    save_heads(folder, fitted.heads)
+
+
+def _put_in_order(config: Path) -> None:
+    """Write PEFT's config again with its sets sorted: equal recipes shall give equal bytes."""
+    raw = json.loads(config.read_text(encoding="utf-8"))
+    ordered = {
+        k: sorted(v) if isinstance(v, list) and all(isinstance(x, str) for x in v) else v
+        for k, v in raw.items()
+    }
+    config.write_text(json.dumps(ordered, indent=1, sort_keys=True), encoding="utf-8")
+
+
+def _start_heads(
+    base: Base, schema: Schema, examples: Sequence[Example], pool: Sequence[str], seed: int
+) -> tuple[dict[str, Head], list[Control], list[str]]:
+    network = Network(base)
+    sample = random.Random(seed).sample(list(pool), min(POOL_SAMPLE, len(pool)))
+    drawn = network.encode(sample, [False] * len(sample)) if sample else []
+    heads: dict[str, Head] = {}
+    trusted: list[Control] = []
+    notes: list[str] = []
+    for key in schema.keys:
+        held = [e for e in examples if e.texts.get(key, "").strip()]
+        encoded = network.encode([e.texts[key] for e in held]) if held else []
+        for c in (c for c in schema.controls if c.key == key):
+            if c.kind == "Labels":
+                heads[c.name] = _start_labels(c, held, encoded, base.hidden)
+                continue
+            head, trust = _start_choices(network, c, held, encoded, drawn, seed)
+            heads[c.name] = head
+            if trust:
+                trusted.append(c)
+            elif head.trained:
+                notes.append(f"{c.name}: label names did not pass the permutation gate")
+    return heads, trusted, notes
+
+
+def _start_labels(
+    c: Control, held: Sequence[Example], encoded: Sequence[Encoded], hidden: int
+) -> Head:
+    """The head before training; without any row it knows nothing, and says so."""
+    used = {t for e, x in zip(held, encoded, strict=True) for t in tag(c, e, x.pieces)}
+    return replace(start_labels(c, hidden, used), trained=bool(held))
+
+
+def _start_choices(
+    network: Network,
+    c: Control,
+    held: Sequence[Example],
+    encoded: Sequence[Encoded],
+    drawn: Sequence[Encoded],
+    seed: int,
+) -> tuple[Head, bool]:
+    """The head, and whether the label names may help to train it."""
+
+    def embed(texts: Sequence[str]) -> torch.Tensor:
+        return torch.stack([x.vector for x in network.encode(texts, [False] * len(texts))]).cpu()
+
+    cold = cold_head(c, embed)
+    picked = [chosen(c, e) for e in held]
+    kept = [i for i, p in enumerate(picked) if p]
+    if not kept:
+        return cold, False
+    vectors = torch.stack([encoded[i].vector for i in kept]).cpu().double().numpy()
+    names = embed([label_text(label) for label in c.labels]).double().numpy()
+    around = [*drawn, *encoded]
+    pool = torch.stack([x.vector for x in around]).cpu().double().numpy()
+    first = np.array([picked[i][0] for i in kept], dtype=np.int64)
+    trust = names_help(vectors, first, names, pool, seed)
+    return start_choices(c, vectors, [picked[i] for i in kept], names, cold, trust), trust
+
+
+def _name_row(base: Base, control: Control, k: int) -> Row:
+    window = cut(base, read_pieces(base, label_text(control.labels[k])))[0]
+    return Row(window, {control.name: (k,)})
+
+
+def _with_lora(base: Base, rank: int) -> Any:
+    """A PeftModel on the base's own weights: LoRA on every linear layer of its blocks."""
+    targets = TARGETS.get(base.model.config.model_type, "all-linear")
+    config = LoraConfig(r=rank, lora_alpha=int(SCALE * rank), target_modules=targets)
+    with warnings.catch_warnings():  # peft asks transformers for a name it is about to rename
+        warnings.simplefilter("ignore", FutureWarning)
+        return get_peft_model(share(base.model), config)
+
+
+def _train(base: Base, learner: Learner, steps: Sequence[Step], settings: Train) -> None:
+    lora = [p for p in learner.encoder.parameters() if p.requires_grad]
+    groups = [{"params": lora, "lr": LORA_RATE}]
+    for head, weight, bias in zip(learner.starts, learner.weights, learner.biases, strict=True):
+        rate = CHOICE_RATE if head.control.kind == "Choices" else TAG_RATE
+        groups.append({"params": [weight, bias], "lr": rate})
+    optimiser = torch.optim.AdamW(groups, weight_decay=0.0)
+    warm = max(1, int(WARM_UP * len(steps)))
+    schedule = get_linear_schedule_with_warmup(optimiser, warm, len(steps))
+    filler = base.tokenizer.pad_token_id or 0
+    starts = learner.starts
+    arguments = TrainingArguments(
+        output_dir="unused",
+        max_steps=len(steps),
+        per_device_train_batch_size=1,  # of planned steps, each a batch of rows
+        seed=settings.seed,
+        use_cpu=base.model.device.type == "cpu",
+        save_strategy="no",
+        logging_strategy="no",
+        report_to=[],
+        disable_tqdm=True,
+        remove_unused_columns=False,
+        dataloader_pin_memory=False,
+    )
+    trainer = Trainer(
+        model=learner,
+        args=arguments,
+        train_dataset=list(steps),
+        data_collator=lambda batch: collate(batch[0], starts, filler),
+        optimizers=(optimiser, schedule),
+    )
+    trainer.remove_callback(PrinterCallback)
+    trainer.train()

@@ -1,0 +1,137 @@
+"""`python -m lora.train`: one snapshot becomes one candidate, judged, in a process of its own.
+
+The worker starts it and may kill it at any moment: whatever lies in --out without a manifest is
+debris. The last line of its work is the report beside --out. Model libraries are imported inside
+`run`, so that a process that only wants `recipe_for` stays light.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from label_config.schema import read_schema
+from label_config.values import Example, InvalidValue
+from lora.errors import LoraError
+from lora.recipe import recipe_for
+from lora.store import Store, write_atomic
+from settings import Train
+
+__all__ = ["main", "recipe_for", "report_path", "run"]
+
+log = logging.getLogger(__name__)
+
+
+def report_path(out: Path) -> Path:
+    """Where the report of a candidate folder is written: beside it, never in it."""
+    return out.parent / f"{out.name}.report.json"
+
+
+def run(
+    store: Path, project: str, snapshot_hash: str, out: Path, champion: str | None, settings: Train
+) -> dict[str, Any]:
+    """Train, write the candidate into `out`, judge it, write and return the report.
+
+    Raises LoraError, InvalidValue (the config) or ValueError (nothing to learn from).
+    """
+    clock = Clock()
+    from lora.base import load_base, pick_device
+    from lora.card import write_card
+    from lora.fit import fit, write_adapter
+    from lora.judge import judge_all
+
+    clock.lap("imports")
+    place = Store(store).project(project)
+    snapshot = place.snapshot(snapshot_hash)
+    schema = read_schema(snapshot.config)
+    device = pick_device(settings.device)
+    base = load_base(settings.base, threads=settings.threads, device=device)
+    clock.lap("load")
+    pool = [
+        text for texts in snapshot.pool for k, text in sorted(texts.items()) if k in schema.keys
+    ]
+    fitted = fit(base, schema, snapshot.train, pool, settings)
+    out.mkdir(parents=True, exist_ok=True)
+    write_adapter(out, fitted)
+    clock.lap("fit")
+    notes = list(fitted.notes)
+    best = place.adapter_folder(champion) if champion else None
+    scores = judge_all(base, schema, snapshot.holdout, candidate=out, champion=best, notes=notes)
+    clock.lap("judge")
+    recipe = recipe_for(settings.base, snapshot_hash, settings)
+    report: dict[str, Any] = {
+        "recipe": asdict(recipe),
+        "labels": _humans(snapshot.examples),
+        "scores": scores,
+        "train": len(snapshot.train),
+        "holdout": len(snapshot.holdout),
+        "seconds": clock.laps,
+        "notes": notes,
+    }
+    card = write_card(recipe, base.upstream, schema, report)
+    (out / "README.md").write_text(card, encoding="utf-8")
+    write_atomic(report_path(out), json.dumps(report, sort_keys=True, ensure_ascii=False))
+    return report
+
+
+def _humans(examples: Sequence[Example]) -> int:
+    return sum(e.origin.kind == "human" for e in examples)
+
+
+class Clock:
+    """Seconds of each stage, for the report."""
+
+    def __init__(self) -> None:
+        self.laps: dict[str, float] = {}
+        self._last = time.monotonic()
+
+    def lap(self, name: str) -> None:
+        now = time.monotonic()
+        self.laps[name] = round(now - self._last, 2)
+        self._last = now
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m lora.train", description=__doc__)
+    parser.add_argument("--store", type=Path, required=True, help="root folder of the store")
+    parser.add_argument("--project", required=True, help="the project's id")
+    parser.add_argument("--snapshot", required=True, help="hash of the snapshot to train on")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the candidate's files")
+    parser.add_argument("--champion", help="version to judge beside the candidate")
+    parser.add_argument("--settings", default="{}", help="settings.Train as JSON")
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Exit 0: report written. 2: this snapshot cannot be trained on, as the last line says."""
+    given = _arguments(argv)
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        settings = _settings(json.loads(given.settings))
+        report = run(
+            given.store, given.project, given.snapshot, given.out, given.champion, settings
+        )
+    except (LoraError, InvalidValue, ValueError, FileNotFoundError) as error:
+        log.error("%s", error)
+        return 2
+    mean = report["scores"]["candidate"]["mean"]
+    log.info("trained on %d rows in %s: %.3f", report["train"], report["seconds"], mean)
+    return 0
+
+
+def _settings(raw: Mapping[str, Any]) -> Train:
+    try:
+        return Train(**raw)
+    except TypeError as error:
+        raise ValueError(f"--settings are not settings.Train: {error}") from error
+
+
+if __name__ == "__main__":
+    sys.exit(main())

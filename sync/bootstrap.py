@@ -1,0 +1,45 @@
+"""The composition root of sync: the one place where its neighbours are built from settings."""
+
+from __future__ import annotations
+
+from jobs import Jobs
+from lora.store import Store
+from settings import InvalidSetting, Settings
+from sync.backend_client import BackendClient
+from sync.log import Log
+from sync.loop import World
+from sync.studio import Studio
+
+
+def build(settings: Settings) -> World:
+    """The loop's world. Opens the log; talks to nobody yet.
+
+    Raises InvalidSetting when a secret that sync cannot work without is missing.
+    """
+    for name, value in (
+        ("STUDIO_TOKEN", settings.studio.token),
+        ("SYNC_SECRET", settings.sync.secret),
+    ):
+        if not value:
+            raise InvalidSetting(f"ANNOTUNE_{name} is not set; ANNOTUNE_{name}_FILE works too")
+    settings.home.mkdir(parents=True, exist_ok=True)
+    return World(
+        settings=settings,
+        store=Store(settings.store),
+        log=Log(settings.log_url),
+        studio=Studio(
+            settings.studio.url,
+            settings.studio.token,
+            timeout_s=settings.studio.timeout_s,
+            page=settings.studio.page,
+        ),
+        jobs=build_jobs(settings),
+        backend=BackendClient(
+            settings.backend.url.rstrip("/"), settings.backend.user, settings.backend.password
+        ),
+    )
+
+
+def build_jobs(settings: Settings) -> Jobs:
+    """The queue of these settings."""
+    return Jobs(settings.queue.url, settings.queue.name, settings.queue.timeout_s)

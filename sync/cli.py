@@ -1,0 +1,239 @@
+"""The command line: `annotune up | connect | status | once | train | promote | rollback | ...`.
+
+Exit codes: 0 done; 1 an error of ours; 2 wrong usage or setting; 3 a neighbour (Label Studio,
+backend, Redis) does not answer; 4 no such project or version; 5 refused, with the reason.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import getpass
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from jobs import QueueDown
+from label_config import InvalidConfig
+from lora.errors import LoraError
+from lora.store import ProjectStore, Store
+from settings import InvalidSetting, Settings, load
+from sync import bootstrap, operate, show
+from sync.backend_client import BackendDown
+from sync.connect import NothingToPredict, connect
+from sync.loop import World, turn
+from sync.processes import Supervisor
+from sync.service import serve
+from sync.status import status
+from sync.studio_values import NoSuchProject, StudioError
+from sync.up import commands
+
+NEIGHBOUR, MISSING, REFUSED = 3, 4, 5
+EXITS: list[tuple[type[Exception], int]] = [
+    (InvalidSetting, 2),
+    (NoSuchProject, MISSING),
+    (StudioError, NEIGHBOUR),
+    (BackendDown, NEIGHBOUR),
+    (QueueDown, NEIGHBOUR),
+    (operate.NoSuchVersion, MISSING),
+    (operate.Impossible, REFUSED),
+    (NothingToPredict, REFUSED),
+    (InvalidConfig, REFUSED),
+    (LoraError, REFUSED),
+]
+
+
+class Group(click.Group):
+    """Turns our errors into one line and an exit code; anything else is a bug and shows whole."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except tuple(kind for kind, _ in EXITS) as error:
+            code = next(code for kind, code in EXITS if isinstance(error, kind))
+            click.echo(f"Error: {error}", err=True)
+            ctx.exit(code)
+
+
+def _environment(path: str | None) -> dict[str, str]:
+    """The process environment over the lines NAME=value of an environment file."""
+    values: dict[str, str] = {}
+    if path:
+        for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), 1):
+            text = line.strip()
+            if not text or text.startswith("#"):
+                continue
+            name, found, value = text.partition("=")
+            if not found:
+                raise InvalidSetting(f"{path}:{number} is not NAME=value")
+            values[name.strip()] = value.strip()
+    return values | dict(os.environ)
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--env-file", type=click.Path(exists=True, dir_okay=False), help="Lines NAME=value.")
+@click.version_option(package_name="annotune")
+@click.pass_context
+def main(ctx: click.Context, env_file: str | None) -> None:
+    """Annotate, and the model tunes itself.
+
+    Settings come from ANNOTUNE_* variables (settings.py names them all) or an --env-file.
+    """
+    os.environ.update(_environment(env_file))  # children and jobs read the same settings
+    ctx.obj = load(os.environ)
+    logging.basicConfig(
+        level=logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s %(message)s",
+        stream=sys.stderr,
+    )
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+
+
+def as_json(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The --json switch that every command has."""
+    return click.option("--json", "json_", is_flag=True, help="Print JSON.")(command)
+
+
+def _store(settings: Settings, project: str) -> ProjectStore:
+    try:
+        return Store(settings.store).project(project)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+
+
+def _known(world: World, project: str) -> None:
+    if project not in world.log.connected():
+        raise NoSuchProject(f"project {project} is not connected; run: annotune connect {project}")
+
+
+@main.command()
+@as_json
+@click.pass_obj
+def up(settings: Settings, json_: bool) -> None:
+    """Run backend, sync and one worker, supervised as one, until Ctrl-C."""
+    bootstrap.build(settings)  # a missing setting is said here, not in a log file
+    supervisor = Supervisor(commands(settings, os.environ), settings.home / "up.json")
+    supervisor.on_signals()
+    show.line(json_, {"up": [c.name for c in supervisor.commands], "home": str(settings.home)})
+    supervisor.run()
+
+
+@main.command("connect")
+@click.argument("project")
+@as_json
+@click.pass_obj
+def connect_(settings: Settings, project: str, json_: bool) -> None:
+    """Connect PROJECT (its id in Label Studio), or repair its connection."""
+    _store(settings, project)
+    show.connected(json_, connect(bootstrap.build(settings), project).to_dict())
+
+
+@main.command("status")
+@click.argument("project", required=False)
+@as_json
+@click.pass_obj
+def status_(settings: Settings, project: str | None, json_: bool) -> None:
+    """Say where PROJECT stands, or every connected project."""
+    world = bootstrap.build(settings)
+    if project:
+        _known(world, project)
+        show.status(json_, status(world, project))
+    else:
+        show.statuses(json_, [status(world, p) for p in world.log.connected()])
+
+
+@main.command()
+@click.argument("project")
+@as_json
+@click.pass_obj
+def once(settings: Settings, project: str, json_: bool) -> None:
+    """Turn the loop once for PROJECT, in this process."""
+    world = bootstrap.build(settings)
+    _known(world, project)
+    done = turn(world, project, sweep=True)
+    show.line(
+        json_,
+        {
+            "project": project,
+            "decision": done.decision.reason,
+            "trains": done.decision.train,
+            "problems": done.problems,
+        },
+    )
+    if done.problems:
+        sys.exit(NEIGHBOUR)
+
+
+@main.command()
+@click.argument("project")
+@as_json
+@click.pass_obj
+def train(settings: Settings, project: str, json_: bool) -> None:
+    """Ask for a training of PROJECT now; sync starts it on its next turn."""
+    _known(bootstrap.build(settings), project)
+    _store(settings, project).ask(by=getpass.getuser())
+    show.line(json_, {"project": project, "asked": True})
+
+
+@main.command()
+@click.argument("project")
+@click.argument("version")
+@as_json
+@click.pass_obj
+def promote(settings: Settings, project: str, version: str, json_: bool) -> None:
+    """Make VERSION of PROJECT serve, whatever the gate said."""
+    moved = operate.promote(_store(settings, project), version, getpass.getuser())
+    show.line(json_, {"project": project, **moved.to_dict()})
+
+
+@main.command()
+@click.argument("project")
+@click.option("--to", "target", help="A version, or 'cold'. Default: the one that served before.")
+@as_json
+@click.pass_obj
+def rollback(settings: Settings, project: str, target: str | None, json_: bool) -> None:
+    """Serve an earlier version of PROJECT; the gate never brings the left one back by itself."""
+    moved = operate.rollback(_store(settings, project), getpass.getuser(), target)
+    show.line(json_, {"project": project, **moved.to_dict()})
+
+
+@main.command()
+@click.argument("project")
+@as_json
+@click.pass_obj
+def versions(settings: Settings, project: str, json_: bool) -> None:
+    """List PROJECT's adapter versions and what became of each."""
+    show.versions(json_, operate.versions(_store(settings, project)))
+
+
+@main.command("sync", hidden=True)
+@click.pass_obj
+def sync_(settings: Settings) -> None:
+    """The sync process (`up` runs it)."""
+    world = bootstrap.build(settings)
+    with (settings.home / "sync.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise operate.Impossible(f"a sync service already runs on {settings.home}") from error
+        stop = threading.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: stop.set())
+        serve(world, stop)
+
+
+@main.command("worker", hidden=True)
+@click.pass_obj
+def worker(settings: Settings) -> None:
+    """An rq worker (`up` runs it)."""
+    bootstrap.build_jobs(settings).work()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+"""Connecting a project: what Label Studio must be told once, safe to repeat.
+
+The blind list is published before the backend is connected, so that no blind task is ever shown
+a prediction. Label Studio adds a webhook of its own at the backend: it is deleted, and sync's own
+registered, with the shared secret in a header.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from label_config import Schema, read_schema
+from sync.loop import World, hear
+from sync.receiver import ACTIONS, SECRET_HEADER
+from sync.studio_values import StudioLike
+
+
+@dataclass(frozen=True)
+class Connected:
+    """What was connected, and what of the config is predicted and what is not."""
+
+    project: str
+    title: str
+    version: str
+    tasks: int
+    schema: Schema
+    webhooks_removed: int
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "project": self.project,
+            "title": self.title,
+            "version": self.version,
+            "tasks": self.tasks,
+            "predicted": [
+                {"control": c.name, "kind": c.kind, "labels": len(c.labels), "key": c.key}
+                for c in self.schema.controls
+            ],
+            "not_predicted": [
+                {"control": u.name, "tag": u.tag, "reason": u.reason, "remedy": u.remedy}
+                for u in self.schema.unsupported
+            ],
+            "webhooks_removed": self.webhooks_removed,
+        }
+
+
+class NothingToPredict(Exception):
+    """The config holds no control we can predict; the message names each and why."""
+
+
+def connect(world: World, project: str) -> Connected:
+    """Connect a project, or repair its connection.
+
+    Raises StudioError, InvalidConfig, NothingToPredict or BackendDown before anything is changed
+    in Label Studio.
+    """
+    info = world.studio.project(project)
+    schema = read_schema(info.config)
+    if not schema.controls:
+        reasons = "; ".join(f"{u.name}: {u.reason}" for u in schema.unsupported) or "it is empty"
+        raise NothingToPredict(
+            f"nothing in project {project}'s label config is predicted: {reasons}"
+        )
+    version = world.backend.version(project, info.config)
+    world.log.connect(project, info.title)
+    hear(world, project, sweep=True)
+    _backend(world, project, version)
+    removed = _webhooks(world, world.studio, project)
+    world.studio.set_sampling(project)
+    return Connected(project, info.title, version, info.tasks, schema, removed)
+
+
+def _backend(world: World, project: str, version: str) -> None:
+    wanted, studio = world.settings.backend, world.studio
+    url = wanted.url.rstrip("/")
+    known = [b for b in studio.backends(project) if b.url.rstrip("/") == url]
+    if known:  # say it again: the password may have changed
+        title = known[0].title
+        studio.rename_backend(project, known[0].id, url, title, wanted.user, wanted.password)
+    else:
+        studio.connect_backend(project, url, version, wanted.user, wanted.password)
+
+
+def _webhooks(world: World, studio: StudioLike, project: str) -> int:
+    ours = f"{world.settings.sync.url.rstrip('/')}/webhook"
+    theirs = f"{world.settings.backend.url.rstrip('/')}/webhook"
+    removed = 0
+    for hook in studio.webhooks(project):
+        if hook.url in (ours, theirs):  # ours too: its secret may have changed
+            studio.remove_webhook(hook.id)
+            removed += hook.url == theirs
+    studio.add_webhook(project, ours, ACTIONS, {SECRET_HEADER: world.settings.sync.secret})
+    return removed

@@ -1,0 +1,48 @@
+"""Is it time to train? A pure decision with its reason in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from settings import Gate, Train
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What the log knows at this moment. `oldest_s`: age in seconds of the oldest new answer."""
+
+    answers: int
+    new: int
+    oldest_s: float
+    asked_by: str | None
+    in_hand: str | None
+    best: float | None
+    """Holdout score of the serving adapter, where one serves."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Train or not, and why."""
+
+    train: bool
+    reason: str
+
+
+def decide(now: Situation, train: Train, gate: Gate) -> Decision:
+    """Enough new answers, or old ones, or a person's word start a training.
+
+    One training at a time; too few answers wait even for a person; the admin's target stops it.
+    """
+    if now.in_hand:
+        return Decision(False, f"snapshot {now.in_hand[:8]} is being trained")
+    if now.answers < train.least:
+        return Decision(False, f"{now.answers} human answers; training needs {train.least}")
+    if now.asked_by:
+        return Decision(True, f"asked for by {now.asked_by}, with {now.new} new answers")
+    if gate.target and now.best is not None and now.best >= gate.target:
+        return Decision(False, f"the target {gate.target:.3f} is reached with {now.best:.3f}")
+    if now.new >= train.every:
+        return Decision(True, f"{now.new} new answers")
+    if now.new and now.oldest_s >= train.age_s:
+        return Decision(True, f"{now.new} new answers, the oldest {now.oldest_s / 3600:.1f} h old")
+    return Decision(False, f"{now.new} of {train.every} new answers")

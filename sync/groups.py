@@ -1,0 +1,154 @@
+"""Task groups: near-duplicates belong together, so that holdout and train never share a text.
+
+A task joins the group of the earliest task it resembles, at first sight and for ever; a group's
+side is drawn by hash. Pure: the log remembers, `Groups` is built again from what it remembers.
+
+Two texts resemble each other when the Jaccard similarity of their character 5-grams, after
+normalisation, is 0.8 or more. Short intents cut from one template ("add X to my Y playlist")
+differ in more than that; a changed number, accent, case or end sign does not count as different.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+N = 5
+ALIKE = 0.8
+SKETCH = 256  # shingles kept of one text: all of a short one, the smallest hashes of a long one
+READ = 20_000  # code points read of a text
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+_SIGNS = re.compile(r"[\W_]+")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a task was put at first sight, for ever: its group, and whether that group is blind."""
+
+    group: str
+    blind: bool
+
+
+def group_text(data: Mapping[str, object], keys: Sequence[str]) -> str:
+    """What of a task's data is compared: the texts the controls read, or all where none do."""
+    values = [data[k] for k in keys if k in data] or [data[k] for k in sorted(data)]
+    return "\n".join(str(v) for v in values if isinstance(v, (str, int, float)))
+
+
+def normalise(text: str) -> str:
+    """Case, accents' spelling, punctuation and white space levelled; each number becomes 0.
+
+    A text without a letter keeps its digits: amounts alone are no duplicates of each other.
+    """
+    level = unicodedata.normalize("NFKC", text[:READ]).casefold()
+    if any(c.isalpha() for c in level):
+        level = _NUMBER.sub("0", level)
+    return _SIGNS.sub(" ", level).strip() or level.strip()
+
+
+def sketch(normal: str) -> frozenset[int]:
+    """The hashes of a normalised text's 5-grams; of a long text the smallest SKETCH of them."""
+    padded = f" {normal} "
+    grams = {padded[i : i + N] for i in range(max(1, len(padded) - N + 1))}
+    return frozenset(sorted(_hash(g) for g in grams)[:SKETCH])
+
+
+def _hash(gram: str) -> int:
+    raw = gram.encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.blake2b(raw, digest_size=8).digest(), "big")
+
+
+def resemblance(a: frozenset[int], b: frozenset[int]) -> float:
+    """Jaccard similarity; of long texts, whose sketches are a sample, an estimate of it."""
+    shared = len(a & b)
+    return shared / (len(a) + len(b) - shared)
+
+
+def is_blind(project: str, group: str, share: float) -> bool:
+    """Whether a group is held out: the same answer on every machine, for ever."""
+    drawn = hashlib.sha256(f"{project}/{group}".encode()).digest()
+    return int.from_bytes(drawn[:8], "big") / 2**64 < share
+
+
+class Groups:
+    """Every task of one project seen so far, and an index to find its like.
+
+    Prefix filtering: two sets of Jaccard t share one of their first |x| - ceil(t |x|) + 1 elements
+    in any common order, so only those are indexed. Rarest first is the order that finds fewest
+    strangers; it is drawn up anew whenever the number of texts has doubled.
+    """
+
+    def __init__(self, project: str, share: float) -> None:
+        self._project = project
+        self._share = share
+        self._seen: list[tuple[frozenset[int], Place]] = []
+        self._same: dict[str, Place] = {}
+        self._groups: dict[str, Place] = {}
+        self._often: Counter[int] = Counter()
+        self._index: dict[int, list[int]] = defaultdict(list)
+        self._renew_at = 256
+
+    def remember(self, text: str, place: Place) -> None:
+        """Take in a task whose place is known; the earliest one first."""
+        normal = normalise(text)
+        self._groups[place.group] = place
+        if normal and normal not in self._same:
+            self._add(normal, sketch(normal), place)
+
+    def place(self, task: int, text: str) -> Place:
+        """The place of a task at first sight; it is remembered from now on."""
+        normal = normalise(text)
+        if not normal:
+            return self._found(f"task-{task}")  # nothing to resemble
+        known = self._same.get(normal)
+        if known:
+            return known
+        marks = sketch(normal)
+        place = self._earliest_like(marks) or self._found(_name(normal))
+        self._add(normal, marks, place)
+        return place
+
+    def _found(self, group: str) -> Place:
+        drawn = Place(group, is_blind(self._project, group, self._share))
+        return self._groups.setdefault(group, drawn)  # a group once drawn keeps its side
+
+    def _add(self, normal: str, marks: frozenset[int], place: Place) -> None:
+        self._same[normal] = place
+        self._seen.append((marks, place))
+        if len(self._seen) == self._renew_at:
+            self._renew()
+        else:
+            self._enter(len(self._seen) - 1)
+
+    def _renew(self) -> None:
+        self._often = Counter(mark for marks, _ in self._seen for mark in marks)
+        self._index.clear()
+        self._renew_at *= 2
+        for number in range(len(self._seen)):
+            self._enter(number)
+
+    def _enter(self, number: int) -> None:
+        for mark in self._prefix(self._seen[number][0]):
+            self._index[mark].append(number)
+
+    def _prefix(self, marks: frozenset[int]) -> list[int]:
+        rarest = sorted((self._often[mark], mark) for mark in marks)
+        return [mark for _, mark in rarest[: len(marks) - math.ceil(ALIKE * len(marks)) + 1]]
+
+    def _earliest_like(self, marks: frozenset[int]) -> Place | None:
+        near = {n for mark in self._prefix(marks) for n in self._index.get(mark, ())}
+        for number in sorted(near):
+            other, place = self._seen[number]
+            if resemblance(marks, other) >= ALIKE:
+                return place
+        return None
+
+
+def _name(normal: str) -> str:
+    """A group is named after its first text, so the same tasks imported again keep their side."""
+    return hashlib.sha256(normal.encode("utf-8", "surrogatepass")).hexdigest()[:16]

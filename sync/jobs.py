@@ -1,0 +1,191 @@
+"""The jobs a worker runs, by dotted name: `sync.jobs.train` and `sync.jobs.ask`.
+
+A worker needs the store and the base, never the log: it reads a snapshot, has a subprocess fit
+and judge a candidate, takes the gate's word, and writes version, CURRENT and verdict. Each step
+may be cut off by a SIGKILL; running the job again ends in the same place.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import asdict
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from label_config import read_schema
+from lora.adapter import Manifest, Recipe
+from lora.errors import LoraError, Moved, Withdrawn
+from lora.store import ProjectStore, Store
+from settings import Settings, load
+from sync.gate import Judged, judge, judged_from_report
+from sync.processes import die_with_parent
+
+logger = logging.getLogger(__name__)
+
+REJUDGE = 2  # CURRENT moved while we trained: judge against the new champion, at most so often
+
+
+class TrainingFailed(Exception):
+    """The trainer ended without a candidate; the message carries its last words."""
+
+
+def ask(project: str) -> str:
+    """Note in the store that a person pressed Start Training; sync decides on its next turn."""
+    settings = load(os.environ)
+    Store(settings.store).project(project).ask(by="Label Studio's Start Training")
+    return project
+
+
+def train(project: str, snapshot: str) -> str:
+    """Train, judge and, if better, promote the candidate of one snapshot; returns the reason.
+
+    A snapshot that has its verdict, or whose project is being trained by another process, is left
+    alone.
+    """
+    settings = load(os.environ)
+    store = Store(settings.store).project(project)
+    with store.training() as free:
+        if not free:
+            return "another trainer of this project is at work"
+        done = store.verdict(snapshot)
+        if done:
+            return str(done["reason"])
+        return _train(settings, store, snapshot)
+
+
+def _train(settings: Settings, store: ProjectStore, snapshot: str) -> str:
+    for _ in range(REJUDGE):
+        champion = store.current().version
+        finished = _promoted_but_unwritten(settings, store, snapshot, champion)
+        if finished:
+            return finished
+        staging = store.staging()
+        report_path = staging.parent / f"{staging.name}.report.json"
+        try:
+            report = _run_trainer(settings, store, snapshot, staging, report_path, champion)
+            return _settle(settings, store, snapshot, staging, report, champion)
+        except Moved as moved:
+            logger.warning("project %s: %s; judging again", store.name, moved)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+            report_path.unlink(missing_ok=True)
+    raise TrainingFailed(f"CURRENT of project {store.name} kept moving while it was judged")
+
+
+def _promoted_but_unwritten(
+    settings: Settings, store: ProjectStore, snapshot: str, champion: str | None
+) -> str | None:
+    """A run killed between promotion and verdict: write the verdict it owed."""
+    if champion is None:
+        return None
+    current = store.current()
+    manifest = next((m for m in store.versions() if m.version == champion), None)
+    if manifest is None or manifest.recipe.snapshot != snapshot or current.by != "gate":
+        return None
+    _write(store, snapshot, manifest, promoted=True, reason=current.why)
+    return current.why
+
+
+def _settle(
+    settings: Settings,
+    store: ProjectStore,
+    snapshot: str,
+    staging: Path,
+    report: dict[str, Any],
+    champion: str | None,
+) -> str:
+    """Gate, version folder, CURRENT, verdict; in this order, each one durable before the next."""
+    current = next((m for m in store.versions() if m.version == champion), None)
+    seen: Judged = judged_from_report(report, current.labels if current else 0)
+    verdict = judge(seen, settings.gate.least_blind)
+    frozen = store.snapshot(snapshot)
+    manifest = store.commit(
+        staging,
+        Recipe(**report["recipe"]),
+        schema=read_schema(frozen.config).digest,
+        config=frozen.config,
+        labels=seen.candidate_labels,
+        parent=champion,
+        scores=report["scores"] | {"holdout": report["holdout"], "train": report["train"]},
+    )
+    reason, promoted = verdict.reason, False
+    if verdict.promote:
+        try:
+            store.move_current(champion, manifest.version, by="gate", why=verdict.reason)
+            promoted = True
+        except Withdrawn as refusal:
+            reason = str(refusal)
+    _write(store, snapshot, manifest, promoted, reason, report)
+    logger.info("project %s: %s %s", store.name, manifest.version, reason)
+    return reason
+
+
+def _write(
+    store: ProjectStore,
+    snapshot: str,
+    manifest: Manifest,
+    promoted: bool,
+    reason: str,
+    report: dict[str, Any] | None = None,
+) -> None:
+    store.put_verdict(
+        snapshot,
+        {
+            "snapshot": snapshot,
+            "version": manifest.version,
+            "champion": manifest.parent,
+            "promoted": promoted,
+            "reason": reason,
+            "scores": dict(manifest.scores),
+            "labels": manifest.labels,
+            "seconds": (report or {}).get("seconds", {}),
+            "notes": (report or {}).get("notes", []),
+            "at": datetime.now(timezone.utc).isoformat(),
+        },
+    )
+
+
+def _run_trainer(
+    settings: Settings,
+    store: ProjectStore,
+    snapshot: str,
+    out: Path,
+    report: Path,
+    champion: str | None,
+) -> dict[str, Any]:
+    """Fit and judge in a fresh process: this one stays free of torch, the GPU free of forks."""
+    argv = [sys.executable, "-m", "lora.train", "--store", str(settings.store)]
+    argv += ["--project", store.name, "--snapshot", snapshot, "--out", str(out)]
+    argv += ["--settings", json.dumps(asdict(settings.train))]
+    if champion:
+        argv += ["--champion", champion]
+    threads = str(settings.train.threads)
+    env = {**os.environ, "OMP_NUM_THREADS": threads, "TOKENIZERS_PARALLELISM": "false"}
+    log = settings.home / "logs" / f"train-{store.name}-{snapshot[:8]}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as sink:
+        ended = subprocess.run(
+            argv,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=sink,
+            timeout=settings.queue.timeout_s,
+            preexec_fn=die_with_parent,
+            check=False,
+        )
+    if ended.returncode != 0:
+        tail = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
+        last = tail[0][:300] if tail else "it said nothing"
+        raise TrainingFailed(f"the trainer ended with {ended.returncode}: {last} (see {log})")
+    try:
+        found: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise LoraError(f"the trainer's report {report} cannot be read: {error}") from error
+    return found

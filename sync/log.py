@@ -1,0 +1,393 @@
+"""The annotation log: append-only, idempotent, and all that must last besides the store.
+
+What Label Studio said last about an annotation is its highest revision; a skip, a deletion and an
+edit are revisions too. Saying the same again changes nothing, so a pull may repeat as it likes.
+No SQL outside this file and its parts `log_shown.py`, `log_rounds.py` and `log_tables.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Column, Connection, Row, Select, and_, func, select
+
+from sync import log_tables as t
+from sync.groups import Place
+from sync.log_rounds import RoundLog
+from sync.log_shown import ShownLog, remember_predictions
+from sync.studio_values import SeenAnnotation, TaskState
+
+CHUNK = 500  # ids in one IN list
+
+
+class NewerLog(Exception):
+    """The database was written by a newer program than this one."""
+
+
+@dataclass(frozen=True)
+class LoggedTask:
+    """A task as the log knows it."""
+
+    id: int
+    data: Mapping[str, object]
+    place: Place
+    first_seen: datetime
+
+
+@dataclass(frozen=True)
+class Appended:
+    """What one append added; all zero where everything was known already."""
+
+    tasks: int = 0
+    answers: int = 0
+    edits: int = 0
+    skips: int = 0
+    deletions: int = 0
+    predictions: int = 0
+
+    def __add__(self, other: Appended) -> Appended:
+        pairs = zip(self._numbers(), other._numbers(), strict=True)
+        return Appended(*(a + b for a, b in pairs))
+
+    def _numbers(self) -> tuple[int, ...]:
+        return tuple(vars(self).values())
+
+
+@dataclass(frozen=True)
+class Counts:
+    """A project in numbers. `answers` are live and not skipped, `blind` of them on blind tasks;
+    `new` ones are in no snapshot yet."""
+
+    tasks: int
+    blind_tasks: int
+    answers: int
+    blind: int
+    skips: int
+    rounds: int
+    new: int
+    oldest_new_s: float
+    """Age of the oldest new answer in seconds, by when it was first seen; 0 without one."""
+
+
+class Log(ShownLog, RoundLog):
+    """One log database for all projects; opening it creates what is missing.
+
+    Raises NewerLog when a later program wrote it.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._engine = t.open_engine(url)
+        self._writer = self._engine.execution_options(write=True)
+        with self._write() as db:
+            t.metadata.create_all(db)
+            key = {"key": "schema_version"}
+            found = db.execute(select(t.meta.c.value).filter_by(**key)).scalar()
+            if found is None:
+                db.execute(t.meta.insert().values(**key, value=str(t.SCHEMA_VERSION)))
+            elif int(found) > t.SCHEMA_VERSION:
+                raise NewerLog(
+                    f"the log has schema {found}; this program knows up to {t.SCHEMA_VERSION}"
+                )
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    @contextmanager
+    def _write(self) -> Iterator[Connection]:
+        with self._writer.begin() as db:
+            yield db
+
+    @contextmanager
+    def _read(self) -> Iterator[Connection]:
+        with self._engine.connect() as db:
+            yield db
+
+    # ---- projects
+
+    def connect(self, project: str, title: str) -> None:
+        """Take a project into the loop; again: only its title may change."""
+        with self._write() as db:
+            c = t.projects.c
+            if db.execute(select(c.project).where(c.project == project)).first():
+                where = t.projects.update().where(c.project == project)
+                db.execute(where.values(title=title))
+            else:
+                row = {"project": project, "title": title, "config": "", "connected_at": t.now()}
+                db.execute(t.projects.insert().values(row))
+
+    def connected(self) -> list[str]:
+        """The projects in the loop, in the order they were connected."""
+        with self._read() as db:
+            return list(
+                db.scalars(select(t.projects.c.project).order_by(t.projects.c.connected_at))
+            )
+
+    def title(self, project: str) -> str:
+        return str(self._of(project, t.projects.c.title) or "")
+
+    def config(self, project: str) -> str:
+        """The labelling XML as it was at the last pull; empty before the first."""
+        return str(self._of(project, t.projects.c.config) or "")
+
+    def see_config(self, project: str, config: str) -> None:
+        """Keep the project's labelling XML as it is now."""
+        c = t.projects.c
+        with self._write() as db:
+            here = (c.project == project) & (c.config != config)
+            db.execute(t.projects.update().where(here).values(config=config))
+
+    def cursor(self, project: str) -> datetime | None:
+        """The latest `updated_at` whose task is in the log; None before the first pull."""
+        found: datetime | None = self._of(project, t.projects.c.cursor)
+        return found
+
+    def _of(self, project: str, column: Column[Any]) -> Any:
+        with self._read() as db:
+            return db.scalar(select(column).where(t.projects.c.project == project))
+
+    # ---- what humans decided
+
+    def append(
+        self, project: str, states: Sequence[TaskState], places: Mapping[int, Place]
+    ) -> Appended:
+        """Take in the tasks' states and, in the same transaction, move the cursor behind them.
+
+        `places`: of tasks not seen before; a known task keeps its own. An annotation that the
+        log has and its task has no longer becomes a deletion.
+        """
+        at, total = t.now(), Appended()
+        with self._write() as db:
+            for part in chunks(states):
+                total += _take_in(db, project, part, places, at)
+            if states:
+                last = max(s.updated_at for s in states)
+                c = t.projects.c
+                where = (c.project == project) & (c.cursor.is_(None) | (c.cursor < last))
+                db.execute(t.projects.update().where(where).values(cursor=last))
+        return total
+
+    def bury(self, project: str, ids: Iterable[int]) -> int:
+        """Note that tasks are gone, their annotations too; returns how many were known."""
+        at, buried = t.now(), 0
+        with self._write() as db:
+            for part in chunks(sorted(ids)):
+                c = t.tasks.c
+                here = (c.project == project) & c.task.in_(part) & c.deleted_at.is_(None)
+                found = list(db.scalars(select(c.task).where(here)))
+                db.execute(t.tasks.update().where(here).values(deleted_at=at))
+                heads = db.execute(_heads(project, found)).all()
+                _insert(db, [_grave(h, at) for h in heads if h.state != "deleted"])
+                buried += len(found)
+        return buried
+
+    def tasks(self, project: str, ids: Sequence[int] | None = None) -> list[LoggedTask]:
+        """The tasks that are not deleted (of these ids), by id."""
+        c, found = t.tasks.c, list[LoggedTask]()
+        wanted = select(t.tasks).where(c.project == project, c.deleted_at.is_(None))
+        parts = [wanted] if ids is None else [wanted.where(c.task.in_(p)) for p in chunks(ids)]
+        with self._read() as db:
+            for part in parts:
+                found += [_task(row) for row in db.execute(part)]
+        return sorted(found, key=lambda task: task.id)
+
+    def first_seen_order(self, project: str) -> list[LoggedTask]:
+        """Every task ever seen, deleted ones too, in the order of first sight."""
+        c = t.tasks.c
+        wanted = select(t.tasks).where(c.project == project).order_by(c.first_seen, c.task)
+        with self._read() as db:
+            return [_task(row) for row in db.execute(wanted)]
+
+    def sides(self, project: str) -> dict[int, bool]:
+        """Every live task's id, and whether it is blind."""
+        c = t.tasks.c
+        wanted = select(c.task, c.blind).where(c.project == project, c.deleted_at.is_(None))
+        with self._read() as db:
+            return {row.task: row.blind for row in db.execute(wanted.order_by(c.task))}
+
+    def known_tasks(self, project: str, ids: Sequence[int]) -> set[int]:
+        """Which of these ids the log has ever seen."""
+        c, found = t.tasks.c, set[int]()
+        with self._read() as db:
+            for part in chunks(ids):
+                wanted = select(c.task).where(c.project == project, c.task.in_(part))
+                found.update(db.scalars(wanted))
+        return found
+
+    def blind_tasks(self, project: str) -> list[int]:
+        """Ids of live tasks whose predictions are withheld."""
+        return [task for task, blind in self.sides(project).items() if blind]
+
+    def unanswered(self, project: str) -> dict[int, bool]:
+        """The sides of live tasks that nobody has answered yet; a skipped one is among them."""
+        with self._read() as db:
+            answered = {h.task for h in db.execute(_heads(project)) if h.state == "kept"}
+        return {i: blind for i, blind in self.sides(project).items() if i not in answered}
+
+    def current_annotations(self, project: str) -> list[SeenAnnotation]:
+        """The last revision of each annotation that is neither deleted nor skipped, by id."""
+        with self._read() as db:
+            rows = db.execute(_heads(project)).all()
+        return [_annotation(r) for r in rows if r.state == "kept"]
+
+    def counts(self, project: str) -> Counts:
+        """Numbers for decisions and for `status`."""
+        sides = self.sides(project)
+        with self._read() as db:
+            heads = db.execute(_heads(project)).all()
+            c = t.rounds.c
+            last = select(func.max(c.upto), func.count()).where(c.project == project)
+            upto, rounds = db.execute(last).one()
+        kept = [h for h in heads if h.state == "kept"]
+        fresh = [h.seen_at for h in kept if h.seq > (upto or 0)]
+        return Counts(
+            tasks=len(sides),
+            blind_tasks=sum(sides.values()),
+            answers=len(kept),
+            blind=len({h.task for h in kept if sides.get(h.task)}),
+            skips=sum(h.state == "cancelled" for h in heads),
+            rounds=rounds,
+            new=len(fresh),
+            oldest_new_s=(t.now() - min(fresh)).total_seconds() if fresh else 0.0,
+        )
+
+    def last_revision(self, project: str) -> int:
+        """How far the log reaches now; what is appended later has a higher number."""
+        c = t.revisions.c
+        with self._read() as db:
+            return db.scalar(select(func.max(c.seq)).where(c.project == project)) or 0
+
+
+def chunks(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    for start in range(0, len(items), CHUNK):
+        yield items[start : start + CHUNK]
+
+
+def _heads(project: str, ids: Sequence[int] | None = None) -> Select[Any]:
+    """The last revision of every annotation (of these tasks)."""
+    c = t.revisions.c
+    last = select(c.annotation, func.max(c.n).label("n")).where(c.project == project)
+    if ids is not None:
+        last = last.where(c.task.in_(ids))
+    top = last.group_by(c.annotation).subquery()
+    same = and_(c.annotation == top.c.annotation, c.n == top.c.n, c.project == project)
+    return select(t.revisions).join(top, same).order_by(c.annotation)
+
+
+def _take_in(
+    db: Connection,
+    project: str,
+    states: Sequence[TaskState],
+    places: Mapping[int, Place],
+    at: datetime,
+) -> Appended:
+    added = _take_in_tasks(db, project, states, places, at)
+    heads = {h.annotation: h for h in db.execute(_heads(project, [s.task.id for s in states]))}
+    rows: list[dict[str, Any]] = []
+    for state in states:
+        for a in state.annotations:
+            head = heads.pop(a.id, None)
+            if not _says_the_same(head, a):
+                rows.append(_revision(project, a, head, at))
+    graves = [_grave(h, at) for h in heads.values() if h.state != "deleted"]
+    _insert(db, rows + graves)
+    seen = remember_predictions(db, project, states)
+    kinds = [(r["state"], r["n"]) for r in rows]
+    return Appended(
+        tasks=added,
+        answers=sum(state == "kept" and n == 1 for state, n in kinds),
+        edits=sum(state == "kept" and n > 1 for state, n in kinds),
+        skips=sum(state == "cancelled" for state, n in kinds),
+        deletions=len(graves),
+        predictions=seen,
+    )
+
+
+def _take_in_tasks(
+    db: Connection,
+    project: str,
+    states: Sequence[TaskState],
+    places: Mapping[int, Place],
+    at: datetime,
+) -> int:
+    c = t.tasks.c
+    here = (c.project == project) & c.task.in_([s.task.id for s in states])
+    known = {r.task: r for r in db.execute(select(t.tasks).where(here))}
+    fresh = []
+    for s in states:
+        row = known.get(s.task.id)
+        if row is None:
+            place = places[s.task.id]
+            values = {"grp": place.group, "blind": place.blind, "first_seen": at}
+            fresh.append(
+                {"project": project, "task": s.task.id, "data": dict(s.task.data), **values}
+            )
+        elif row.data != s.task.data or row.deleted_at is not None:
+            this = (c.project == project) & (c.task == s.task.id)
+            new = {"data": dict(s.task.data), "deleted_at": None}
+            db.execute(t.tasks.update().where(this).values(new))
+    if fresh:
+        db.execute(t.tasks.insert(), fresh)
+    return len(fresh)
+
+
+def _says_the_same(head: Row[Any] | None, a: SeenAnnotation) -> bool:
+    if head is None or head.state == "deleted":
+        return False
+    return bool(head.content == a.content and head.updated_at == a.updated_at)
+
+
+def _revision(
+    project: str, a: SeenAnnotation, head: Row[Any] | None, at: datetime
+) -> dict[str, Any]:
+    # Label Studio forgets the parent once that prediction is removed; the log does not
+    parent = a.parent_prediction or (head.parent_prediction if head else None)
+    return {
+        "project": project,
+        "task": a.task,
+        "annotation": a.id,
+        "n": head.n + 1 if head else 1,
+        "state": "cancelled" if a.cancelled else "kept",
+        "content": a.content,
+        "result": a.result,
+        "author": a.author,
+        "created_at": a.created_at,
+        "updated_at": a.updated_at,
+        "lead_time": a.lead_time,
+        "ground_truth": a.ground_truth,
+        "parent_prediction": parent,
+        "seen_at": at,
+    }
+
+
+def _grave(head: Row[Any], at: datetime) -> dict[str, Any]:
+    row = dict(head._mapping) | {"n": head.n + 1, "state": "deleted", "seen_at": at}
+    del row["seq"]
+    return row
+
+
+def _insert(db: Connection, rows: list[dict[str, Any]]) -> None:
+    if rows:
+        db.execute(t.revisions.insert(), rows)
+
+
+def _task(row: Row[Any]) -> LoggedTask:
+    return LoggedTask(row.task, row.data, Place(row.grp, row.blind), row.first_seen)
+
+
+def _annotation(row: Row[Any]) -> SeenAnnotation:
+    return SeenAnnotation(
+        id=row.annotation,
+        task=row.task,
+        result=row.result,
+        author=row.author,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        lead_time=row.lead_time,
+        ground_truth=row.ground_truth,
+        cancelled=row.state == "cancelled",
+        parent_prediction=row.parent_prediction,
+    )

@@ -1,0 +1,187 @@
+"""The log's half about predictions: which ones Label Studio held, from when to when.
+
+This is what tells a correction from an answer given blind. A prediction is noted before it is
+sent (unconfirmed) and confirmed afterwards, so that a crash between the two is found and mended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, select
+
+from sync import log_tables as t
+from sync.studio_values import NewPrediction, TaskState
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One prediction that an annotator may have seen; `pushed` by us, else found there."""
+
+    task: int
+    version: str
+    prediction: int | None
+    result: object
+    empty: bool
+    score: float | None
+    pushed: bool
+    visible_from: datetime
+    confirmed: bool = True
+    removed_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class VersionSince:
+    """From when on a project showed a version."""
+
+    version: str
+    visible_from: datetime
+
+
+class ShownLog:
+    """Methods of the Log about predictions; the Log supplies the transactions."""
+
+    def _write(self) -> AbstractContextManager[Connection]:
+        raise NotImplementedError
+
+    def _read(self) -> AbstractContextManager[Connection]:
+        raise NotImplementedError
+
+    def shown(self, project: str, version: str | None = None) -> list[Shown]:
+        """Every prediction ever noted (of one version), in the order noted."""
+        c = t.shown.c
+        query = select(t.shown).where(c.project == project)
+        if version is not None:
+            query = query.where(c.version == version)
+        with self._read() as db:
+            return [_shown(row) for row in db.execute(query.order_by(c.seq))]
+
+    def plan(self, project: str, predictions: Sequence[NewPrediction]) -> None:
+        """Note predictions that are about to be sent."""
+        at = t.now()
+        rows = [
+            {
+                "project": project,
+                "task": p.task,
+                "version": p.version,
+                "result": list(p.result),
+                "empty": not p.result,
+                "score": p.score,
+                "how": "pushed",
+                "visible_from": at,
+                "confirmed": False,
+            }
+            for p in predictions
+        ]
+        if rows:
+            with self._write() as db:
+                db.execute(t.shown.insert(), rows)
+
+    def confirm(self, project: str, predictions: Sequence[NewPrediction]) -> None:
+        """Note that what was planned has arrived."""
+        c = t.shown.c
+        rows = [{"t": p.task, "v": p.version} for p in predictions]
+        here = (c.project == project) & (c.task == bindparam("t")) & (c.version == bindparam("v"))
+        with self._write() as db:
+            db.execute(t.shown.update().where(here).values(confirmed=True), rows)
+
+    def believe(self, project: str, version: str, held: Iterable[int]) -> None:
+        """Believe Label Studio about a version: `held` are the tasks that have its prediction.
+
+        What was planned and did not arrive is forgotten; what was there and is gone is removed.
+        """
+        c, there = t.shown.c, set(held)
+        here = (c.project == project) & (c.version == version) & c.removed_at.is_(None)
+        this = c.seq == bindparam("s")
+        with self._write() as db:
+            rows = db.execute(select(c.seq, c.task, c.confirmed).where(here)).all()
+            arrived = [{"s": r.seq} for r in rows if r.task in there and not r.confirmed]
+            lost = [{"s": r.seq} for r in rows if r.task not in there and not r.confirmed]
+            gone = [{"s": r.seq} for r in rows if r.task not in there and r.confirmed]
+            if arrived:
+                db.execute(t.shown.update().where(this).values(confirmed=True), arrived)
+            if lost:
+                db.execute(t.shown.delete().where(this), lost)
+            if gone:
+                db.execute(t.shown.update().where(this).values(removed_at=t.now()), gone)
+
+    def removed(self, project: str, version: str) -> None:
+        """Note that Label Studio no longer holds this version's predictions."""
+        c = t.shown.c
+        here = (c.project == project) & (c.version == version) & c.removed_at.is_(None)
+        with self._write() as db:
+            db.execute(t.shown.update().where(here).values(removed_at=t.now()))
+
+    def standing_versions(self, project: str) -> list[str]:
+        """Versions of which Label Studio still holds predictions, as far as the log knows."""
+        c = t.shown.c
+        query = select(c.version).where(c.project == project, c.removed_at.is_(None)).distinct()
+        with self._read() as db:
+            return sorted(db.scalars(query))
+
+    def see_version(self, project: str, version: str) -> None:
+        """Note that the project shows this version from now on; again: nothing changes."""
+        if [v.version for v in self.versions(project)[-1:]] == [version]:
+            return
+        row = {"version": version, "visible_from": t.now()}
+        with self._write() as db:
+            db.execute(t.versions.insert().values(project=project, **row))
+
+    def versions(self, project: str) -> list[VersionSince]:
+        """Which version was shown from when on, oldest first."""
+        c = t.versions.c
+        query = select(c.version, c.visible_from).where(c.project == project).order_by(c.seq)
+        with self._read() as db:
+            return [VersionSince(r.version, r.visible_from) for r in db.execute(query)]
+
+
+def remember_predictions(db: Connection, project: str, states: Sequence[TaskState]) -> int:
+    """Note predictions found in Label Studio; one that we pushed gets its id, others a new row."""
+    c = t.shown.c
+    ids = [s.task.id for s in states if s.predictions]
+    rows = db.execute(select(t.shown).where((c.project == project) & c.task.in_(ids))).all()
+    known = {r.prediction for r in rows if r.prediction is not None}
+    nameless = {(r.task, r.version): r.seq for r in rows if r.prediction is None}
+    fresh: list[dict[str, Any]] = []
+    for p in (p for s in states for p in s.predictions if p.id not in known):
+        seq = nameless.pop((p.task, p.version), None)
+        if seq is not None:
+            this = t.shown.update().where(c.seq == seq)
+            db.execute(this.values(prediction=p.id, confirmed=True))
+            continue
+        fresh.append(
+            {
+                "project": project,
+                "task": p.task,
+                "version": p.version,
+                "prediction": p.id,
+                "result": p.result,
+                "empty": not p.result,
+                "score": p.score,
+                "how": "pulled",
+                "visible_from": p.created_at,
+                "confirmed": True,
+            }
+        )
+    if fresh:
+        db.execute(t.shown.insert(), fresh)
+    return len(fresh)
+
+
+def _shown(row: Row[Any]) -> Shown:
+    return Shown(
+        task=row.task,
+        version=row.version,
+        prediction=row.prediction,
+        result=row.result,
+        empty=row.empty,
+        score=row.score,
+        pushed=row.how == "pushed",
+        visible_from=row.visible_from,
+        confirmed=row.confirmed,
+        removed_at=row.removed_at,
+    )

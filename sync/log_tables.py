@@ -1,0 +1,188 @@
+"""The tables of the annotation log, and how its database is opened.
+
+SQLite by default (WAL, foreign keys on); the same statements run on PostgreSQL. Times are stored
+as UTC text of one width, so that they sort and compare the same everywhere.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timezone
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Dialect,
+    Engine,
+    Float,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    create_engine,
+    event,
+)
+
+SCHEMA_VERSION = 1
+BUSY_S = 30
+FORM = "%Y-%m-%dT%H:%M:%S.%fZ"
+
+
+def now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+class Moment(TypeDecorator[datetime]):
+    """A point in time as text such as 2026-11-22T07:29:16.629334Z."""
+
+    impl = String(27)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:
+        return None if value is None else value.astimezone(timezone.utc).strftime(FORM)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> datetime | None:
+        return (
+            None if value is None else datetime.strptime(value, FORM).replace(tzinfo=timezone.utc)
+        )
+
+
+class Json(TypeDecorator[Any]):
+    """Any JSON as ASCII text: keeps NUL and lone surrogates, which PostgreSQL refuses."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str:
+        return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
+        return None if value is None else json.loads(value)
+
+
+Number = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up Integer keys only
+Project = String(64)
+metadata = MetaData()
+
+meta = Table("meta", metadata, Column("key", String(32), primary_key=True), Column("value", Text))
+
+projects = Table(
+    "projects",
+    metadata,
+    Column("project", Project, primary_key=True),
+    Column("title", Text, nullable=False),
+    Column("connected_at", Moment, nullable=False),
+    Column("config", Text, nullable=False),
+    Column("cursor", Moment),
+)
+
+tasks = Table(
+    "tasks",
+    metadata,
+    Column("project", Project, ForeignKey("projects.project"), primary_key=True),
+    Column("task", Number, primary_key=True, autoincrement=False),
+    Column("data", Json, nullable=False),
+    Column("grp", String(64), nullable=False),
+    Column("blind", Boolean, nullable=False),
+    Column("first_seen", Moment, nullable=False),
+    Column("deleted_at", Moment),
+)
+
+revisions = Table(
+    "revisions",  # append only; a skip and a deletion are revisions too
+    metadata,
+    Column("seq", Number, primary_key=True, autoincrement=True),
+    Column("project", Project, nullable=False),
+    Column("task", Number, nullable=False),
+    Column("annotation", Number, nullable=False),
+    Column("n", Integer, nullable=False),
+    Column("state", String(9), nullable=False),  # kept, cancelled, deleted
+    Column("content", String(64), nullable=False),
+    Column("result", Json, nullable=False),
+    Column("author", Number),
+    Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+    Column("lead_time", Float),
+    Column("ground_truth", Boolean, nullable=False),
+    Column("parent_prediction", Number),
+    Column("seen_at", Moment, nullable=False),
+    UniqueConstraint("project", "annotation", "n"),
+    ForeignKeyConstraint(["project", "task"], ["tasks.project", "tasks.task"]),
+    Index("revisions_of_task", "project", "task"),
+)
+
+shown = Table(
+    "shown",  # every prediction that Label Studio holds or held
+    metadata,
+    Column("seq", Number, primary_key=True, autoincrement=True),
+    Column("project", Project, nullable=False),
+    Column("task", Number, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("prediction", Number),
+    Column("result", Json, nullable=False),
+    Column("empty", Boolean, nullable=False),
+    Column("score", Float),
+    Column("how", String(6), nullable=False),  # pushed by us, or pulled: it was there
+    Column("visible_from", Moment, nullable=False),
+    Column("confirmed", Boolean, nullable=False),  # False: on its way when we last looked
+    Column("removed_at", Moment),
+    UniqueConstraint("project", "prediction"),
+    ForeignKeyConstraint(["project", "task"], ["tasks.project", "tasks.task"]),
+    Index("shown_on_task", "project", "task"),
+    Index("shown_of_version", "project", "version"),
+)
+
+versions = Table(
+    "versions",  # which version a project showed from when on
+    metadata,
+    Column("seq", Number, primary_key=True, autoincrement=True),
+    Column("project", Project, ForeignKey("projects.project"), nullable=False),
+    Column("version", Text, nullable=False),
+    Column("visible_from", Moment, nullable=False),
+)
+
+rounds = Table(
+    "rounds",  # snapshots that were to be trained, and what became of them
+    metadata,
+    Column("seq", Number, primary_key=True, autoincrement=True),
+    Column("project", Project, ForeignKey("projects.project"), nullable=False),
+    Column("snapshot", String(64), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("report", Json, nullable=False),
+    Column("upto", Number, nullable=False),
+    Column("state", String(7), nullable=False),  # wanted, settled, parked
+    Column("attempts", Integer, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("settled_at", Moment),
+    Column("verdict", Json),
+    Index("rounds_of_project", "project", "state"),
+)
+
+
+def open_engine(url: str) -> Engine:
+    """An engine for the log; on SQLite a writer takes the lock at its start, readers never wait."""
+    if not url.startswith("sqlite"):
+        return create_engine(url, pool_pre_ping=True)
+    engine = create_engine(url, connect_args={"timeout": BUSY_S})
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _prepare(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # we say BEGIN ourselves
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin(connection: Any) -> None:
+    write = connection.get_execution_options().get("write")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")

@@ -1,0 +1,138 @@
+"""THE STORY: a reader who opens only this file understands the product.
+
+One turn of one project, one verb a line. Every step may be cut off by a crash and is safe to
+repeat: what must last is in the log and the store, and each turn looks there, not at memory.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from jobs import Jobs, QueueDown
+from label_config import read_schema
+from lora.store import Store
+from settings import Settings
+from sync.backend_client import BackendClient, BackendDown
+from sync.decide import Decision, Situation, decide
+from sync.freeze import freeze
+from sync.log import Log
+from sync.pull import Changes, pull
+from sync.push import Pushed, push, retire
+from sync.studio_values import ProjectInfo, StudioLike
+
+TRAIN = "sync.jobs.train"
+START_S = 30.0  # a worker forks and imports this long before it holds the trainer's lock
+
+
+@dataclass(frozen=True)
+class World:
+    """The neighbours of the loop; `sync/bootstrap.py` builds it, tests build it with fakes."""
+
+    settings: Settings
+    store: Store
+    log: Log
+    studio: StudioLike
+    jobs: Jobs
+    backend: BackendClient
+
+
+@dataclass
+class Turn:
+    """What one turn did, and what stood in its way (the next turn tries again)."""
+
+    changes: Changes
+    decision: Decision
+    pushed: Pushed | None = None
+    problems: list[str] = field(default_factory=list)
+
+
+def turn(world: World, project: str, sweep: bool = False) -> Turn:
+    """One turn: hear, adopt, decide, train, push, retire."""
+    changes, info = hear(world, project, sweep)
+    adopt(world, project)
+    decision = time_to_train(world, project)
+    done = Turn(changes, decision)
+    if decision.train:
+        want(world, project, info, decision)
+    try:
+        keep_training(world, project)
+    except QueueDown as down:
+        done.problems.append(str(down))
+    try:
+        done.pushed = push_predictions(world, project, info)
+    except BackendDown as down:
+        done.problems.append(str(down))
+    retire(world.log, world.studio, project, world.settings.studio.lock_s)
+    return done
+
+
+def hear(world: World, project: str, sweep: bool) -> tuple[Changes, ProjectInfo]:
+    """Pull what changed into the log; publish which tasks are blind before anyone is shown them."""
+    info = world.studio.project(project)
+    changes = pull(world.studio, world.log, project, world.settings.blind.share, sweep=sweep)
+    world.store.project(project).publish_blind(world.log.blind_tasks(project))
+    return changes, info
+
+
+def adopt(world: World, project: str) -> None:
+    """Copy the verdict that a worker left in the store into the log."""
+    wanted = world.log.wanted(project)
+    verdict = world.store.project(project).verdict(wanted.snapshot) if wanted else None
+    if wanted and verdict:
+        world.log.settle(project, wanted.snapshot, verdict)
+
+
+def time_to_train(world: World, project: str) -> Decision:
+    """Enough new answers, old ones, or a person's word; never two trainings at once."""
+    store, log = world.store.project(project), world.log
+    counts, wanted, asked = log.counts(project), log.wanted(project), store.asked()
+    serving = store.current().version
+    scores = next((m.scores for m in store.versions() if m.version == serving), {})
+    situation = Situation(
+        answers=counts.answers,
+        new=counts.new,
+        oldest_s=counts.oldest_new_s,
+        asked_by=asked["by"] if asked else None,
+        in_hand=wanted.snapshot if wanted else None,
+        best=(scores.get("candidate") or {}).get("mean"),
+    )
+    return decide(situation, world.settings.train, world.settings.gate)
+
+
+def want(world: World, project: str, info: ProjectInfo, decision: Decision) -> None:
+    """Freeze what people answered so far, and note that this snapshot is to be trained."""
+    store = world.store.project(project)
+    snapshot, report = freeze(world.log, project, info.config, pool=world.settings.train.pool)
+    world.log.want(project, store.put_snapshot(snapshot), decision.reason, report)
+    store.answer_ask()
+
+
+def keep_training(world: World, project: str) -> None:
+    """See to it that the wanted snapshot is being trained, whatever was killed or wiped meanwhile.
+
+    Raises QueueDown.
+    """
+    wanted, store = world.log.wanted(project), world.store.project(project)
+    if wanted is None or store.is_training() or store.verdict(wanted.snapshot):
+        return
+    job_id = f"train-{project}-{wanted.snapshot[:16]}"
+    state, seconds = world.jobs.state(job_id)
+    if state == "waiting" or (state == "started" and seconds < START_S):
+        return
+    if state in {"started", "ended"} and wanted.attempts >= world.settings.sync.attempts:
+        reason = f"{wanted.attempts} trainings ended without a verdict"
+        world.log.park(project, wanted.snapshot, reason)
+        return
+    world.jobs.forget(job_id)
+    world.log.tried(project, wanted.snapshot)
+    world.jobs.enqueue(TRAIN, project, wanted.snapshot, job_id=job_id)
+
+
+def push_predictions(world: World, project: str, info: ProjectInfo) -> Pushed:
+    """Give Label Studio the serving version's predictions, in the order that teaches most.
+
+    Raises BackendDown.
+    """
+    version = world.backend.version(project, info.config)
+    schema = read_schema(info.config)
+    return push(world.settings, world.log, world.studio, project, schema, info.config, version)

@@ -1,0 +1,84 @@
+"""The order of the label stream: Label Studio serves the lowest prediction score first.
+
+A shown task's score is its model's confidence; a blind task's score is only a place in the queue,
+drawn by hash and never by a model. Pure arithmetic; `sync/push.py` applies it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+from settings import Blind
+
+ROUNDED = 1e-6  # the backend rounds confidences to six decimals
+
+
+def confidence_place(project: str, task: int, confidence: float) -> float:
+    """A confidence as a score that no other task has: moved up by less than its rounding.
+
+    Equal scores would be served in an order nobody chose, with no room for a blind task between
+    them; the hash makes that order fair, and leaves different confidences as they stand.
+    """
+    drawn = int.from_bytes(drawn_by(project, task)[:8], "big")
+    return confidence * (1 - ROUNDED) + ROUNDED * (drawn + 1) / (2**64 + 2)
+
+
+def drawn_by(project: str, task: int) -> bytes:
+    """A place in a line that neither a model nor the order of import decides."""
+    return hashlib.sha256(f"{project}/{task}".encode()).digest()
+
+
+def blind_places(
+    shown: Mapping[int, float],
+    waiting: Mapping[int, float],
+    new: Sequence[int],
+    *,
+    served: int,
+    labelled: int,
+    rule: Blind,
+) -> dict[int, float]:
+    """Scores in [0, 1] for new blind tasks, in the order given, so that the share served is right.
+
+    `shown` and `waiting`: scores of the shown and of the blind tasks that have one already.
+    `served`: answers so far; the pattern goes on where it stopped. One task in `rule.first_in` is
+    blind until `rule.enough` blind ones are labelled (`labelled` are), then one in `rule.then_in`.
+    Where the shown tasks end, the blind ones that are left follow.
+    """
+    queue = sorted(
+        [(score, False) for score in shown.values()] + [(score, True) for score in waiting.values()]
+    )
+    behind = _gaps_to_fill(queue, len(new), served, labelled, rule)
+    scores = [score for score, _ in queue]
+    places: dict[int, float] = {}
+    start = 0
+    while start < len(new):
+        end = start
+        while end < len(new) and behind[end] == behind[start]:
+            end += 1
+        low = scores[behind[start] - 1] if behind[start] else 0.0
+        high = next((s for s in scores[behind[start] :] if s > low), 1.0)
+        step = (high - low) / (end - start + 1)
+        for k, task in enumerate(new[start:end], start=1):
+            places[task] = low + step * k
+        start = end
+    return places
+
+
+def _gaps_to_fill(
+    queue: Sequence[tuple[float, bool]], new: int, served: int, labelled: int, rule: Blind
+) -> list[int]:
+    """For each new blind task, how many of the queue are served before it."""
+    behind: list[int] = []
+    at = 0
+    while len(behind) < new:
+        every = rule.first_in if labelled < rule.enough else rule.then_in
+        due = served % every == every - 1
+        if at == len(queue) or (due and not queue[at][1]):
+            behind.append(at)
+            labelled += 1
+        else:
+            labelled += queue[at][1]
+            at += 1
+        served += 1
+    return behind

@@ -1,0 +1,92 @@
+"""Hearing: what changed in Label Studio since the cursor goes into the log.
+
+The pull is the truth (law 1). It asks from a little before the cursor, since a long transaction
+may publish an older timestamp late; what it hears twice changes nothing in the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import islice
+
+from label_config import InvalidConfig, read_schema
+from sync.groups import Groups, Place, group_text
+from sync.log import Appended, Log
+from sync.studio_values import StudioLike, TaskState
+
+OVERLAP = timedelta(seconds=30)
+PART = 500  # task states in one transaction of the log
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What one pull found that the log did not know."""
+
+    added: Appended = Appended()
+    deleted_tasks: int = 0
+    swept: bool = False
+
+    @property
+    def any(self) -> bool:
+        return self.added != Appended() or bool(self.deleted_tasks)
+
+
+def pull(studio: StudioLike, log: Log, project: str, share: float, sweep: bool = False) -> Changes:
+    """Take in what changed; compare task ids when asked to, or when the numbers do not agree.
+
+    The project must be connected in the log. Raises StudioError; what was taken in before it
+    stays, the cursor stands behind exactly that, and a project that is gone keeps its log.
+    """
+    info = studio.project(project)
+    log.see_config(project, info.config)
+    cursor = log.cursor(project)
+    states = studio.changed_tasks(project, cursor - OVERLAP if cursor else None)
+    places = _Places(log, project, share, _keys(info.config))
+    added = Appended()
+    for part in _parts(states):
+        added += log.append(project, part, places.of_unknown(part))
+    sweep = sweep or info.tasks != len(log.sides(project))
+    deleted = _sweep(studio, log, project) if sweep else 0
+    return Changes(added, deleted, sweep)
+
+
+def _sweep(studio: StudioLike, log: Log, project: str) -> int:
+    """Bury the tasks that Label Studio no longer lists; a deletion leaves no other trace."""
+    known = set(log.sides(project))
+    return log.bury(project, known - studio.task_ids(project))
+
+
+def _parts(states: Iterator[TaskState]) -> Iterator[list[TaskState]]:
+    while part := list(islice(states, PART)):
+        yield list({s.task.id: s for s in part}.values())  # heard twice: the later state counts
+
+
+def _keys(config: str) -> Sequence[str]:
+    try:
+        return read_schema(config).keys
+    except InvalidConfig:
+        return ()
+
+
+@dataclass
+class _Places:
+    """Puts tasks into groups; looks at the log only once there is a task it has never seen."""
+
+    log: Log
+    project: str
+    share: float
+    keys: Sequence[str]
+    groups: Groups | None = None
+
+    def of_unknown(self, states: Sequence[TaskState]) -> Mapping[int, Place]:
+        known = self.log.known_tasks(self.project, [s.task.id for s in states])
+        fresh = sorted((s.task for s in states if s.task.id not in known), key=lambda t: t.id)
+        if fresh and self.groups is None:
+            self.groups = Groups(self.project, self.share)
+            for task in self.log.first_seen_order(self.project):
+                self.groups.remember(group_text(task.data, self.keys), task.place)
+        if self.groups is None:
+            return {}
+        return {t.id: self.groups.place(t.id, group_text(t.data, self.keys)) for t in fresh}

@@ -1,0 +1,275 @@
+"""Speaking: Label Studio gets the serving version's predictions, in the order that teaches most.
+
+Resumable without doubles, though Label Studio refuses none: each prediction is noted in the log
+before it is sent, and before anything is sent Label Studio is asked which tasks hold the version
+already. Only when no unanswered task lacks it does the project show the new version; the old
+one's predictions stay until every task that was open at that moment is closed again.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+import httpx
+
+from label_config.values import Schema
+from label_config.wire import read_result, write_result
+from settings import Settings
+from sync import log_tables
+from sync.backend_client import BackendDown
+from sync.log import Log, LoggedTask
+from sync.log_shown import VersionSince
+from sync.order import blind_places, confidence_place, drawn_by
+from sync.studio_values import NewPrediction, ProjectInfo, StudioLike, StudioRejected
+
+T = TypeVar("T")
+BULK = {"X-Annotune-Priority": "bulk"}
+OURS = re.compile(r"^(cold-[0-9a-f]{8}|v\d+-[0-9a-f]{8}(\+[0-9a-f]{8})?)$")
+BUDGET_S = 20.0  # a turn also has to listen; what is left goes in the next one
+AT_ONCE = 250  # predictions in one import
+BODY = 4_000_000  # characters of task data in one request to the backend
+ASK_S = 120.0
+TRIES = 4
+LONGEST_WAIT_S = 5.0
+
+
+@dataclass(frozen=True)
+class Pushed:
+    """What one push did. `left`: unanswered tasks still without this version."""
+
+    version: str
+    shown: int = 0
+    blind: int = 0
+    left: int = 0
+    switched: bool = False
+    problem: str | None = None
+
+
+class OtherVersion(Exception):
+    """The backend has moved on to another version; the next turn starts over with that one."""
+
+
+def push(
+    settings: Settings,
+    log: Log,
+    studio: StudioLike,
+    project: str,
+    schema: Schema,
+    config: str,
+    version: str,
+    budget_s: float = BUDGET_S,
+) -> Pushed:
+    """Renew what unanswered tasks show, blind ones last, then let the project show `version`.
+
+    Returns early with `left` when the time is spent, with `problem` when the backend answers with
+    another version or a task vanished meanwhile. Raises BackendDown and StudioError.
+    """
+    info = studio.project(project)
+    lacking = _lacking(log, project, version)
+    if lacking or info.model_version != version:
+        log.believe(project, version, studio.tasks_with_version(project, version))
+        lacking = _lacking(log, project, version)
+    shown = [task for task, blind in lacking.items() if not blind]
+    blind = [task for task, blind in lacking.items() if blind]
+    done, ends = 0, time.monotonic() + budget_s
+    try:
+        with _Asker.open(settings, project, schema, config, version) as asker:
+            for part in _parts(shown, AT_ONCE):
+                if time.monotonic() >= ends:
+                    return Pushed(version, shown=done, left=len(lacking) - done)
+                _send(log, studio, project, asker.predictions(log.tasks(project, part)))
+                done += len(part)
+        for places in _parts(_placed(settings, log, project, version, blind), AT_ONCE):
+            _send(log, studio, project, places)
+    except OtherVersion as moved:
+        return Pushed(version, shown=done, left=len(lacking) - done, problem=str(moved))
+    except StudioRejected:
+        log.bury(project, set(log.sides(project)) - studio.task_ids(project))
+        problem = "Label Studio refused predictions; tasks that are gone were taken out"
+        return Pushed(version, shown=done, left=len(lacking) - done, problem=problem)
+    switched = _show(settings, log, studio, info, version)
+    return Pushed(version, shown=done, blind=len(blind), switched=switched)
+
+
+def retire(log: Log, studio: StudioLike, project: str, lock_s: float) -> list[str]:
+    """Remove predictions of our old versions once no task opened under them can still be open.
+
+    Returns the versions removed. Predictions that others imported are never touched.
+    """
+    history = log.versions(project)
+    gone: list[str] = []
+    for version in log.standing_versions(project) if history else []:
+        current = history[-1].version
+        ended = _ended(log, project, version, history)
+        old = ended and log_tables.now() - ended >= timedelta(seconds=lock_s)
+        if old and version != current and OURS.match(version):
+            studio.delete_predictions(project, version)
+            studio.set_model_version(project, current)  # the deletion cleared it
+            log.removed(project, version)
+            gone.append(version)
+    return gone
+
+
+def _ended(
+    log: Log, project: str, version: str, history: Sequence[VersionSince]
+) -> datetime | None:
+    """When the project stopped showing a version; None for one that is still on its way in."""
+    after = [b for a, b in zip(history, history[1:], strict=False) if a.version == version]
+    if after:
+        return after[-1].visible_from
+    since = history[-1].visible_from
+    newest = max(row.visible_from for row in log.shown(project, version) if not row.removed_at)
+    return since if newest <= since else None
+
+
+def _lacking(log: Log, project: str, version: str) -> dict[int, bool]:
+    """Unanswered tasks without a standing prediction of this version, and whether each is blind."""
+    has = {row.task for row in log.shown(project, version) if row.removed_at is None}
+    return {task: blind for task, blind in log.unanswered(project).items() if task not in has}
+
+
+def _send(log: Log, studio: StudioLike, project: str, predictions: Sequence[NewPrediction]) -> None:
+    log.plan(project, predictions)
+    studio.import_predictions(project, predictions)
+    log.confirm(project, predictions)
+
+
+def _placed(
+    settings: Settings, log: Log, project: str, version: str, blind: Sequence[int]
+) -> list[NewPrediction]:
+    """Empty predictions for blind tasks; their scores are places in the queue of those waiting."""
+    if not blind:
+        return []
+    sides, counts = log.unanswered(project), log.counts(project)
+    queue: dict[bool, dict[int, float]] = {False: {}, True: {}}
+    for row in log.shown(project, version):
+        if row.removed_at is None and row.task in sides and row.score is not None:
+            queue[sides[row.task]][row.task] = row.score
+    places = blind_places(
+        queue[False],
+        queue[True],
+        sorted(blind, key=lambda task: drawn_by(project, task)),
+        served=counts.answers + counts.skips,
+        labelled=counts.blind,
+        rule=settings.blind,
+    )
+    return [NewPrediction(task, (), score, version) for task, score in places.items()]
+
+
+def _show(
+    settings: Settings, log: Log, studio: StudioLike, info: ProjectInfo, version: str
+) -> bool:
+    """Backend title = project.model_version = version; both, or no order or no refresh works.
+
+    Title first: Label Studio takes a model version that is a title, and one with predictions.
+    """
+    project, switched = info.id, info.model_version != version
+    if switched:
+        mine = settings.backend
+        url = mine.url.rstrip("/")
+        for backend in studio.backends(project):
+            if backend.url.rstrip("/") == url and backend.title != version:
+                number = backend.id
+                studio.rename_backend(project, number, url, version, mine.user, mine.password)
+        studio.set_model_version(project, version)
+    log.see_version(project, version)
+    return switched
+
+
+def _parts(items: Sequence[T], most: int) -> Iterator[Sequence[T]]:
+    for start in range(0, len(items), most):
+        yield items[start : start + most]
+
+
+@dataclass(frozen=True)
+class _Asker:
+    """Asks the backend's /predict, in small batches that give way to annotators' own requests."""
+
+    client: httpx.Client
+    batch: int
+    project: str
+    schema: Schema
+    config: str
+    version: str
+
+    @classmethod
+    @contextmanager
+    def open(
+        cls, settings: Settings, project: str, schema: Schema, config: str, version: str
+    ) -> Iterator[_Asker]:
+        mine = settings.backend
+        auth = (mine.user, mine.password) if mine.password else None
+        url = mine.url.rstrip("/")
+        with httpx.Client(base_url=url, auth=auth, headers=BULK, timeout=ASK_S) as client:
+            yield cls(client, settings.sync.batch, project, schema, config, version)
+
+    def predictions(self, tasks: Sequence[LoggedTask]) -> list[NewPrediction]:
+        """One prediction a task. Raises BackendDown, or OtherVersion when it is not ours."""
+        made: list[NewPrediction] = []
+        for batch in self._batches(tasks):
+            answers = self._ask(batch)
+            made += [self._read(t, a) for t, a in zip(batch, answers, strict=True)]
+        return made
+
+    def _batches(self, tasks: Sequence[LoggedTask]) -> Iterator[list[LoggedTask]]:
+        batch: list[LoggedTask] = []
+        size = 0
+        for task in tasks:
+            length = len(json.dumps(task.data))
+            if batch and (len(batch) == self.batch or size + length > BODY):
+                yield batch
+                batch, size = [], 0
+            batch.append(task)
+            size += length
+        if batch:
+            yield batch
+
+    def _ask(self, batch: Sequence[LoggedTask]) -> list[Any]:
+        body = {
+            "tasks": [{"id": t.id, "data": t.data} for t in batch],
+            "project": self.project,
+            "label_config": self.config,
+            "params": {"login": None, "password": None, "context": None},
+        }
+        try:
+            answer = self._post(body)
+            results = answer.raise_for_status().json()["results"]
+        except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+            what = type(error).__name__
+            if isinstance(error, httpx.HTTPStatusError):
+                what = f"HTTP {error.response.status_code}"
+            raise BackendDown(f"the backend's /predict failed: {what}") from error
+        if not isinstance(results, list) or len(results) != len(batch):
+            raise BackendDown(f"the backend's /predict did not answer each of {len(batch)} tasks")
+        return results
+
+    def _post(self, body: object) -> httpx.Response:
+        """POST, waiting as long as a busy backend asks for, a few times."""
+        for _ in range(TRIES - 1):
+            answer = self.client.post("/predict", json=body)
+            if answer.status_code not in (429, 503):
+                return answer
+            asked = answer.headers.get("Retry-After", "1")
+            wait = float(asked) if asked.isdecimal() else 1.0
+            time.sleep(min(wait, LONGEST_WAIT_S))
+        return self.client.post("/predict", json=body)
+
+    def _read(self, task: LoggedTask, answer: Any) -> NewPrediction:
+        """One answer, checked: Label Studio would store anything."""
+        version = answer.get("model_version") if isinstance(answer, dict) else None
+        if version != self.version:
+            raise OtherVersion(f"the backend answers with {version}, not with {self.version}")
+        score = answer.get("score")
+        if not isinstance(score, (int, float)) or not 0 <= score <= 1:
+            raise BackendDown(f"the backend's score of task {task.id} is no number in [0, 1]")
+        read = read_result(self.schema, task.data, answer.get("result"))
+        place = confidence_place(self.project, task.id, score)
+        wire = write_result(self.schema, task.id, read.regions)
+        return NewPrediction(task.id, wire, place, self.version)

@@ -1,0 +1,137 @@
+"""The sync process: one thread turns the loop for every connected project, one serves webhooks.
+
+A project whose turn fails is tried again later and said so on /health; the others go on.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from waitress.server import create_server
+
+from label_config import InvalidConfig
+from sync.loop import World, turn
+from sync.receiver import create_app
+from sync.studio_values import NoSuchProject, StudioError
+
+logger = logging.getLogger(__name__)
+
+GONE_S = 300.0  # a deleted project is looked for again this often: it may be a wrong token
+
+
+@dataclass
+class _Seen:
+    """How a project's last turn went."""
+
+    turned_at: float = 0.0
+    ok_at: float = 0.0
+    swept_at: float = 0.0
+    pause_s: float = 0.0
+    problem: str | None = None
+    decision: str = ""
+
+
+@dataclass
+class Service:
+    """Turns the loop until `stop`. `nudge` wakes it for one project at once."""
+
+    world: World
+    _wake: threading.Condition = field(default_factory=threading.Condition)
+    _nudged: dict[str, bool] = field(default_factory=dict)
+    _seen: dict[str, _Seen] = field(default_factory=dict)
+    _stopped: bool = False
+
+    def nudge(self, project: str, deletions: bool) -> bool:
+        """Ask for a turn of this project now; False when it is not connected."""
+        if project not in self._seen:
+            return False
+        with self._wake:
+            self._nudged[project] = self._nudged.get(project, False) or deletions
+            self._wake.notify()
+        return True
+
+    def stop(self) -> None:
+        """Ask `run` to return after the step in hand."""
+        with self._wake:
+            self._stopped = True
+            self._wake.notify()
+
+    def run(self) -> None:
+        """Turn due projects until stopped."""
+        while not self._stopped:
+            for project in self.world.log.connected():
+                self._seen.setdefault(project, _Seen())
+                if not self._stopped and self._due(project):
+                    self._turn(project)
+            with self._wake:
+                if not self._nudged and not self._stopped:
+                    self._wake.wait(min(1.0, self.world.settings.sync.poll_s))
+
+    def _due(self, project: str) -> bool:
+        seen = self._seen[project]
+        waited = time.monotonic() - seen.turned_at
+        if seen.pause_s:
+            return waited >= seen.pause_s
+        return project in self._nudged or waited >= self.world.settings.sync.poll_s
+
+    def _turn(self, project: str) -> None:
+        seen = self._seen[project]
+        with self._wake:
+            deletions = self._nudged.pop(project, False)
+        sweep = deletions or time.monotonic() - seen.swept_at >= self.world.settings.sync.sweep_s
+        try:
+            done = turn(self.world, project, sweep=sweep)
+        except NoSuchProject as gone:
+            self._pause(seen, GONE_S, str(gone))
+        except (StudioError, InvalidConfig) as problem:
+            self._pause(seen, min(60.0, max(1.0, seen.pause_s * 2)), str(problem))
+        except Exception as problem:  # the process edge: one broken project must not stop the rest
+            logger.exception("project %s: a turn failed", project)
+            self._pause(seen, min(60.0, max(1.0, seen.pause_s * 2)), type(problem).__name__)
+        else:
+            seen.pause_s, seen.ok_at = 0.0, time.time()
+            seen.problem = "; ".join(done.problems) or None
+            seen.decision = done.decision.reason
+            if sweep:
+                seen.swept_at = time.monotonic()
+        seen.turned_at = time.monotonic()
+
+    @staticmethod
+    def _pause(seen: _Seen, seconds: float, problem: str) -> None:
+        if problem != seen.problem:
+            logger.warning("%s; trying again in %.0f s", problem, seconds)
+        seen.pause_s, seen.problem = seconds, problem
+
+    def health(self) -> dict[str, Any]:
+        """For /health: nothing secret, nothing of any task."""
+        projects = {
+            p: {"ok_at": s.ok_at, "problem": s.problem, "decision": s.decision}
+            for p, s in self._seen.items()
+        }
+        fine = all(s.problem is None for s in self._seen.values())
+        return {"status": "UP" if fine else "DEGRADED", "projects": projects}
+
+
+def serve(world: World, stop: threading.Event) -> None:
+    """Run receiver and loop until `stop` is set; returns when both have ended."""
+    service = Service(world)
+    app = create_app(world.settings.sync.secret, service.nudge, service.health)
+    server = create_server(
+        app, host=world.settings.sync.host, port=world.settings.sync.port, threads=4
+    )
+    web = threading.Thread(target=server.run, name="receiver", daemon=True)
+    loop = threading.Thread(target=service.run, name="loop")
+    web.start()
+    loop.start()
+    try:
+        while not stop.wait(0.5):
+            if not loop.is_alive():
+                raise RuntimeError("the loop's thread has ended; see the log")
+    finally:
+        service.stop()
+        loop.join()
+        server.close()

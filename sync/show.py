@@ -1,0 +1,89 @@
+"""What the command line prints: tables for people, JSON for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+
+def as_json(value: Any) -> None:
+    """One line of JSON on stdout."""
+    click.echo(json.dumps(value, ensure_ascii=False, default=str))
+
+
+def line(json_: bool, values: Mapping[str, Any]) -> None:
+    """A few facts, on one line."""
+    if json_:
+        as_json(values)
+    else:
+        click.echo("  ".join(f"{k}: {_plain(v)}" for k, v in values.items() if v not in (None, [])))
+
+
+def connected(json_: bool, values: Mapping[str, Any]) -> None:
+    """What `connect` did, and control by control what is predicted."""
+    if json_:
+        as_json(values)
+        return
+    click.echo(
+        f"connected project {values['project']} ({values['title']}), {values['tasks']} tasks"
+    )
+    click.echo(f"it is answered by {values['version']}")
+    for c in values["predicted"]:
+        click.echo(
+            f"  predicted      {c['control']}: {c['kind']}, {c['labels']} labels, from ${c['key']}"
+        )
+    for u in values["not_predicted"]:
+        click.echo(f"  not predicted  {u['control']}: {u['reason']}; {u['remedy']}")
+
+
+def status(json_: bool, values: Mapping[str, Any]) -> None:
+    """One project, a fact a line."""
+    if json_:
+        as_json(values)
+        return
+    for key, value in values.items():
+        if key != "last_verdict":
+            click.echo(f"{key.replace('_', ' '):16} {_plain(value)}")
+    verdict = values.get("last_verdict")
+    if verdict:
+        word = "promoted" if verdict["promoted"] else "kept back"
+        click.echo(f"{'last verdict':16} {verdict['version']} {word}: {verdict['reason']}")
+
+
+def statuses(json_: bool, rows: Sequence[Mapping[str, Any]]) -> None:
+    """All projects, a row each."""
+    if json_:
+        as_json(rows)
+        return
+    keys = ["project", "title", "serving", "labels", "blind_labels", "correction_rate", "decision"]
+    _table(keys, rows)
+
+
+def versions(json_: bool, rows: Sequence[Mapping[str, Any]]) -> None:
+    """All versions, a row each."""
+    if json_:
+        as_json(rows)
+        return
+    _table(["version", "state", "labels", "holdout", "blind_labels", "parent", "reason"], rows)
+
+
+def _table(keys: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
+    table = Table(*[k.replace("_", " ") for k in keys])
+    for row in rows:
+        table.add_row(*[_plain(row.get(k)) for k in keys])
+    Console().print(table)
+
+
+def _plain(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "; ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -1,0 +1,97 @@
+"""SIGKILL at several points of a round: nothing is lost, nothing is done twice, somebody serves."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import httpx
+import pytest
+
+pytestmark = pytest.mark.real
+
+
+class Prober:
+    """Asks for predictions all the time; notes versions, and what an answer must never be."""
+
+    def __init__(self, annotune: Any) -> None:
+        self.annotune = annotune
+        self.versions: list[str] = []
+        self.wrong: list[str] = []
+        self.refused = 0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._texts = list(annotune.gold)[:4]
+
+    def __enter__(self) -> Prober:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stop.wait(0.2):
+            try:
+                results = self.annotune.predict(self._texts)["results"]
+            except httpx.HTTPError:  # the backend itself was killed: nobody is there to answer
+                self.refused += 1
+                continue
+            versions = {r["model_version"] for r in results}
+            if len(results) != len(self._texts) or len(versions) != 1:
+                self.wrong.append(str(results))
+            self.versions += [v for v in versions if self.versions[-1:] != [v]]
+
+
+def test_killed_at_every_step_the_loop_ends_as_if_nothing_had_happened(annotune: Any) -> None:
+    store = annotune.store
+    with Prober(annotune) as prober:
+        annotune.answer(12)
+        _wait_training(annotune)
+        annotune.kill("worker")  # while its trainer works
+        annotune.settled(1)
+
+        annotune.answer(15, wrong_every=6)
+        _wait_training(annotune)
+        annotune.kill_trainer()
+        annotune.kill("sync")
+        annotune.settled(2)
+
+        before = store.current().version
+        annotune.answer(14)
+        _wait(lambda: store.current().version != before or _rounds(annotune) >= 3, 200)
+        annotune.kill("backend")  # while it should swap
+        annotune.kill("sync")  # while it should push
+        state = annotune.settled(3)
+        _wait(lambda: annotune.logged() == annotune.annotations(), 60)
+        serving = state["version"] or ""
+        _wait(lambda: prober.versions[-1].startswith(serving or "cold-"), 60)
+
+    assert annotune.logged() == annotune.annotations()
+    manifests = store.versions()
+    snapshots = [m.recipe.snapshot for m in manifests]
+    assert len(snapshots) == len(set(snapshots)) >= 3, "one version per snapshot"
+    promoted = {m.version for m in manifests if store.verdict(m.recipe.snapshot)["promoted"]}
+    assert promoted, "no adapter was ever promoted: the test would show nothing"
+    assert prober.wrong == []
+    served = {v for v in prober.versions if not v.startswith("cold-")}
+    assert served <= promoted, "an adapter served that was never promoted"
+    numbers = [int(v[1:].split("-")[0]) if v.startswith("v") else 0 for v in prober.versions]
+    assert numbers == sorted(numbers), f"an older version came back: {prober.versions}"
+
+
+def _rounds(annotune: Any) -> int:
+    return sum(1 for p in (annotune.store.folder / "verdicts").glob("*.json"))
+
+
+def _wait_training(annotune: Any) -> None:
+    _wait(annotune.store.is_training, 60)
+
+
+def _wait(true: Any, seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, f"it did not happen within {seconds} s"
+        time.sleep(0.1)

@@ -1,0 +1,195 @@
+"""A Label Studio in memory for fast tests: the seam of `sync/studio_values.py`, its habits kept.
+
+Habits that matter: importing predictions does not touch a task's `updated_at` and does not refuse
+doubles, one unknown task spoils a whole import, and deleting a version clears the model version
+when that names a backend. `lists` counts task lists; `fail_next` makes the next calls fail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta, timezone
+from itertools import count
+
+from label_config.values import Task
+from sync.studio_values import (
+    UNCERTAINTY,
+    BackendInfo,
+    NewPrediction,
+    NoSuchProject,
+    ProjectInfo,
+    SeenAnnotation,
+    SeenPrediction,
+    StudioError,
+    StudioRejected,
+    TaskState,
+    WebhookInfo,
+)
+
+
+@dataclass
+class FakeStudio:
+    """One project, "1"."""
+
+    config: str
+    info: ProjectInfo = field(init=False)
+    tasks: dict[int, TaskState] = field(default_factory=dict)
+    hooks: list[WebhookInfo] = field(default_factory=list)
+    mine: list[BackendInfo] = field(default_factory=list)
+    fail_next: list[StudioError] = field(default_factory=list)
+    lists: int = 0
+    imports: list[list[NewPrediction]] = field(default_factory=list)
+    _ids: Iterator[int] = field(default_factory=lambda: count(1))
+
+    def __post_init__(self) -> None:
+        self.info = ProjectInfo("1", "fake", self.config, "", "Sequential sampling", 0)
+
+    # ---- what people do
+
+    def now(self) -> datetime:
+        return datetime.now(timezone.utc)
+
+    def add_task(self, text: str, **data: object) -> int:
+        number = next(self._ids)
+        self.tasks[number] = TaskState(Task(number, "1", {"text": text, **data}), self.now())
+        return number
+
+    def annotate(
+        self, task: int, result: object, cancelled: bool = False, **more: object
+    ) -> SeenAnnotation:
+        at, number = self.now(), next(self._ids)
+        made = SeenAnnotation(number, task, result, 1, at, at, cancelled=cancelled)
+        self._change(task, annotations=(*self.tasks[task].annotations, replace(made, **more)))
+        return made
+
+    def edit(self, annotation: SeenAnnotation, result: object) -> None:
+        new = replace(annotation, result=result, updated_at=self.now())
+        others = [a for a in self.tasks[annotation.task].annotations if a.id != annotation.id]
+        self._change(annotation.task, annotations=(*others, new))
+
+    def remove_annotation(self, annotation: SeenAnnotation) -> None:
+        others = [a for a in self.tasks[annotation.task].annotations if a.id != annotation.id]
+        self._change(annotation.task, annotations=tuple(others))
+
+    def _change(self, task: int, **values: object) -> None:
+        self.tasks[task] = replace(self.tasks[task], updated_at=self.now(), **values)
+
+    def predict(self, task: int, result: object, score: float, version: str) -> int:
+        """Label Studio asked the backend by itself, as it does when a task is opened."""
+        number = next(self._ids)
+        made = SeenPrediction(number, task, version, self.now(), score, result)
+        self._change(task, predictions=(*self.tasks[task].predictions, made))
+        return number
+
+    def served(self) -> list[int]:
+        """The tasks nobody answered, as uncertainty order serves them."""
+        version = self.info.model_version
+        queue = [
+            (p.score, task)
+            for task, state in self.tasks.items()
+            if not any(not a.cancelled for a in state.annotations)
+            for p in state.predictions
+            if p.version == version
+        ]
+        return [task for _, task in sorted(queue, key=lambda pair: pair[0] or 0.0)]
+
+    # ---- the seam
+
+    def _heard(self, project: str) -> None:
+        if self.fail_next:
+            raise self.fail_next.pop(0)
+        if project != "1":
+            raise NoSuchProject(project)
+
+    def project(self, project: str) -> ProjectInfo:
+        self._heard(project)
+        return replace(self.info, tasks=len(self.tasks))
+
+    def changed_tasks(self, project: str, since: datetime | None) -> Iterator[TaskState]:
+        self._heard(project)
+        self.lists += 1
+        floor = since or datetime.min.replace(tzinfo=timezone.utc) + timedelta(days=1)
+        for state in sorted(self.tasks.values(), key=lambda s: s.updated_at):
+            if state.updated_at >= floor:
+                yield state
+
+    def task_ids(self, project: str) -> set[int]:
+        self._heard(project)
+        self.lists += 1
+        return set(self.tasks)
+
+    def tasks_with_version(self, project: str, version: str) -> set[int]:
+        self._heard(project)
+        self.lists += 1
+        return {
+            task for task, s in self.tasks.items() if version in {p.version for p in s.predictions}
+        }
+
+    def import_predictions(self, project: str, predictions: Sequence[NewPrediction]) -> int:
+        self._heard(project)
+        if any(p.task not in self.tasks for p in predictions):
+            raise StudioRejected("a task is gone")
+        self.imports.append(list(predictions))
+        for p in predictions:
+            state, at = self.tasks[p.task], self.now()
+            result = [dict(region) for region in p.result]
+            made = SeenPrediction(next(self._ids), p.task, p.version, at, p.score, result)
+            self.tasks[p.task] = replace(state, predictions=(*state.predictions, made))
+        return len(predictions)
+
+    def delete_predictions(self, project: str, version: str) -> None:
+        self._heard(project)
+        for task, state in self.tasks.items():
+            kept = tuple(p for p in state.predictions if p.version != version)
+            self.tasks[task] = replace(state, predictions=kept)
+        if self.info.model_version in {version, *(b.title for b in self.mine)}:
+            self.info = replace(self.info, model_version="")
+
+    def set_model_version(self, project: str, version: str) -> None:
+        self._heard(project)
+        known = {p.version for s in self.tasks.values() for p in s.predictions}
+        if version not in known | {b.title for b in self.mine}:
+            raise StudioRejected(f"{version} is neither a title nor a version")
+        self.info = replace(self.info, model_version=version)
+
+    def set_sampling(self, project: str, sampling: str = UNCERTAINTY) -> None:
+        self._heard(project)
+        self.info = replace(self.info, sampling=sampling)
+
+    def backends(self, project: str) -> list[BackendInfo]:
+        self._heard(project)
+        return list(self.mine)
+
+    def connect_backend(
+        self, project: str, url: str, title: str, user: str = "", password: str = ""
+    ) -> BackendInfo:
+        self._heard(project)
+        self.mine.append(BackendInfo(next(self._ids), url, title, "", True))
+        self.hooks.append(WebhookInfo(next(self._ids), f"{url}/webhook", ()))
+        self.info = replace(self.info, model_version=self.info.model_version or title)
+        return self.mine[-1]
+
+    def rename_backend(
+        self, project: str, backend: int, url: str, title: str, user: str = "", password: str = ""
+    ) -> BackendInfo:
+        self._heard(project)
+        self.mine = [replace(b, title=title, url=url) if b.id == backend else b for b in self.mine]
+        return next(b for b in self.mine if b.id == backend)
+
+    def disconnect_backend(self, backend: int) -> None:
+        self.mine = [b for b in self.mine if b.id != backend]
+
+    def webhooks(self, project: str) -> list[WebhookInfo]:
+        self._heard(project)
+        return list(self.hooks)
+
+    def add_webhook(
+        self, project: str, url: str, actions: Sequence[str], headers: Mapping[str, str]
+    ) -> WebhookInfo:
+        self._heard(project)
+        self.hooks.append(WebhookInfo(next(self._ids), url, tuple(actions)))
+        return self.hooks[-1]
+
+    def remove_webhook(self, webhook: int) -> None:
+        self.hooks = [h for h in self.hooks if h.id != webhook]

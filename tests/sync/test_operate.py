@@ -1,0 +1,84 @@
+"""What ops do by hand: promote, roll back, and read what became of each version."""
+
+from pathlib import Path
+
+import pytest
+
+from lora.adapter import Recipe
+from lora.errors import Withdrawn
+from lora.store import ProjectStore, Store
+from sync.operate import Impossible, promote, rollback, versions
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ProjectStore:
+    """Three versions; v1 and v3 were promoted by the gate, v2 was kept back; v3 serves."""
+    project = Store(tmp_path).project("1")
+    for n, promoted in ((1, True), (2, False), (3, True)):
+        snapshot = f"{n:064x}"
+        staging = project.staging()
+        (staging / "heads.json").write_text("{}")
+        made = project.commit(
+            staging,
+            Recipe("minilm", "r", snapshot, {}, 0),
+            schema="s",
+            config="<View/>",
+            labels=n * 25,
+            parent=project.current().version,
+            scores={"candidate": {"mean": n / 4}, "holdout": 12},
+        )
+        if promoted:
+            project.move_current(project.current().version, made.version, "gate", "better")
+        project.put_verdict(snapshot, {"promoted": promoted, "reason": f"reason {n}"})
+    return project
+
+
+def names(store: ProjectStore) -> list[str]:
+    return [m.version for m in store.versions()]
+
+
+def test_versions_say_what_became_of_each(store: ProjectStore) -> None:
+    assert [v["state"] for v in versions(store)] == ["replaced", "kept", "serving"]
+    assert [v["holdout"] for v in versions(store)] == [0.25, 0.5, 0.75]
+
+
+def test_rollback_goes_to_what_served_before_not_to_what_was_kept_back(store: ProjectStore) -> None:
+    v1, _, v3 = names(store)
+    moved = rollback(store, "ops")
+    assert (moved.before, moved.now) == (v3, v1)
+    assert store.current().version == v1
+    assert [v["state"] for v in versions(store)] == ["serving", "kept", "rolled back"]
+
+
+def test_a_second_rollback_reaches_the_cold_start_and_a_third_is_refused(
+    store: ProjectStore,
+) -> None:
+    rollback(store, "ops")
+    assert rollback(store, "ops").now is None
+    with pytest.raises(Impossible, match="serves the cold start"):
+        rollback(store, "ops")
+
+
+def test_the_gate_never_brings_a_rolled_back_version_back(store: ProjectStore) -> None:
+    v1, _, v3 = names(store)
+    rollback(store, "ops")
+    with pytest.raises(Withdrawn):
+        store.move_current(v1, v3, "gate", "better")
+    assert store.current().version == v1
+
+
+def test_a_person_can(store: ProjectStore) -> None:
+    v3 = names(store)[2]
+    rollback(store, "ops")
+    promote(store, v3, "ops")
+    assert store.current().version == v3
+    assert v3 not in store.withdrawn()
+
+
+def test_what_cannot_be_done_is_said(store: ProjectStore) -> None:
+    with pytest.raises(Impossible, match="has no version 'v9-00000000'; it has v1"):
+        promote(store, "v9-00000000", "ops")
+    with pytest.raises(Impossible, match="serves already"):
+        promote(store, names(store)[2], "ops")
+    with pytest.raises(Impossible, match="has no version"):
+        rollback(store, "ops", to="v9-00000000")

@@ -1,0 +1,72 @@
+"""The share of blind tasks served, under Label Studio's ascending order."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from settings import Blind
+from sync.order import blind_places, confidence_place
+
+RULE = Blind(first_in=3, enough=30, then_in=6)
+
+
+def serve(shown: dict[int, float], blind: dict[int, float]) -> list[bool]:
+    """Which of the tasks served one after the other are blind."""
+    queue = [(s, False) for s in shown.values()] + [(s, True) for s in blind.values()]
+    assert len({score for score, _ in queue}) == len(queue), "ties are served in any order"
+    return [is_blind for _, is_blind in sorted(queue)]
+
+
+def places(
+    confidences: list[float], blind: int, served: int = 0, labelled: int = 0
+) -> tuple[dict[int, float], dict[int, float]]:
+    shown = {i: confidence_place("1", i, c) for i, c in enumerate(confidences)}
+    new = list(range(10_000, 10_000 + blind))
+    return shown, blind_places(shown, {}, new, served=served, labelled=labelled, rule=RULE)
+
+
+@given(st.lists(st.floats(0, 1), max_size=120), st.integers(0, 60), st.integers(0, 40))
+def test_every_block_holds_one_blind_task(c: list[float], blind: int, labelled: int) -> None:
+    shown, mine = places(c, blind, labelled=labelled)
+    assert all(0.0 <= score <= 1.0 for score in mine.values())
+    assert list(mine) == sorted(mine, key=lambda task: mine[task])  # the hash's order is kept
+    stream, had, at = serve(shown, mine), labelled, 0
+    plain = len(c)
+    while plain and any(stream[at:]):
+        every = RULE.first_in if had < RULE.enough else RULE.then_in
+        due = at % every == every - 1
+        assert stream[at] == due
+        had, plain, at = had + stream[at], plain - (not stream[at]), at + 1
+
+
+def test_equal_confidences_leave_room() -> None:
+    shown, mine = places([0.5] * 100, 40)
+    assert serve(shown, mine)[:90] == [False, False, True] * 30
+    assert serve(shown, mine)[90:108] == [False] * 5 + [True] + [False] * 5 + [True] + (
+        [False] * 5 + [True]
+    )
+
+
+def test_the_pattern_goes_on_where_the_last_push_stopped() -> None:
+    shown, mine = places([0.1, 0.2, 0.3, 0.4, 0.5], 3, served=1)
+    assert serve(shown, mine) == [False, True, False, False, True, False, False, True]
+
+
+def test_later_blind_tasks_fill_in_around_those_waiting() -> None:
+    shown = {i: confidence_place("1", i, i / 20) for i in range(12)}
+    waiting = blind_places(shown, {}, [100, 101], served=0, labelled=0, rule=RULE)
+    later = blind_places(shown, waiting, [200, 201], served=0, labelled=0, rule=RULE)
+    assert serve(shown, waiting | later)[:12] == [False, False, True] * 4
+
+
+def test_without_shown_tasks_the_blind_ones_still_get_scores() -> None:
+    assert list(places([], 2)[1]) == [10_000, 10_001]
+
+
+@given(st.floats(0, 1), st.floats(0, 1), st.integers(0, 99), st.integers(0, 99))
+def test_a_confidence_stays_what_it_is_to_its_last_digit(
+    a: float, b: float, i: int, j: int
+) -> None:
+    here, there = confidence_place("1", i, a), confidence_place("1", j, b)
+    assert 0.0 < here < 1.0 and abs(here - a) <= 1e-6
+    if a - b >= 2e-6:
+        assert here > there

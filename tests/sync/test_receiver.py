@@ -1,0 +1,65 @@
+"""A webhook is a nudge: it needs the secret, names a project, and is answered at once."""
+
+import pytest
+from flask.testing import FlaskClient
+
+from sync.receiver import SECRET_HEADER, create_app
+
+
+@pytest.fixture
+def heard() -> list[tuple[str, bool]]:
+    return []
+
+
+@pytest.fixture
+def client(heard: list[tuple[str, bool]]) -> FlaskClient:
+    def nudge(project: str, deletions: bool) -> bool:
+        heard.append((project, deletions))
+        return project == "3"
+
+    return create_app("s3cret", nudge, lambda: {"status": "UP"}).test_client()
+
+
+def test_a_webhook_with_the_secret_wakes_the_loop(client: FlaskClient, heard: list) -> None:  # type: ignore[type-arg]
+    body = {"action": "ANNOTATION_CREATED", "project": {"id": 3}, "annotation": {"id": 9}}
+    answer = client.post("/webhook", json=body, headers={SECRET_HEADER: "s3cret"})
+    assert (answer.status_code, heard) == (200, [("3", False)])
+
+
+def test_deletions_ask_for_a_sweep(client: FlaskClient, heard: list) -> None:  # type: ignore[type-arg]
+    for action in ("TASKS_DELETED", "ANNOTATIONS_DELETED"):
+        body = {"action": action, "project": {"id": 3}}
+        client.post("/webhook", json=body, headers={SECRET_HEADER: "s3cret"})
+    assert heard == [("3", True), ("3", True)]
+
+
+@pytest.mark.parametrize("secret", [None, "", "wrong", "s3crét"])
+def test_without_the_secret_nothing_is_heard(
+    client: FlaskClient,
+    heard: list,  # type: ignore[type-arg]
+    secret: str | None,
+) -> None:
+    headers = {} if secret is None else {SECRET_HEADER: secret}
+    answer = client.post("/webhook", json={"project": {"id": 3}}, headers=headers)
+    assert (answer.status_code, heard) == (401, [])
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"project": 3}', b'{"project": {"id": "x"}}'])
+def test_a_body_without_a_project_is_refused_clearly(client: FlaskClient, body: bytes) -> None:
+    answer = client.post(
+        "/webhook",
+        data=body,
+        headers={SECRET_HEADER: "s3cret"},
+        content_type="application/json",
+    )
+    assert answer.status_code == 400
+    assert "project.id" in answer.json["error"]  # type: ignore[index]
+
+
+def test_a_project_nobody_connected_is_said_so(client: FlaskClient) -> None:
+    answer = client.post("/webhook", json={"project": {"id": 8}}, headers={SECRET_HEADER: "s3cret"})
+    assert (answer.status_code, answer.json) == (200, {"status": "not a connected project"})
+
+
+def test_health_is_open(client: FlaskClient) -> None:
+    assert client.get("/health").json == {"status": "UP"}

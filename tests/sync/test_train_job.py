@@ -1,0 +1,211 @@
+"""The training job ends in the same place wherever it was cut off: one version, one verdict."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from label_config import Choice, Example, Snapshot
+from lora.adapter import Recipe
+from lora.store import ProjectStore, Store
+from settings import Gate, Settings
+from sync import jobs
+from sync.jobs import TrainingFailed
+
+CONFIG = (
+    '<View><Text name="t" value="$text"/>'
+    '<Choices name="c" toName="t"><Choice value="a"/><Choice value="b"/></Choices></View>'
+)
+
+
+def example(n: int) -> Example:
+    answer = (Choice("c", "t", ("a",)),)
+    return Example(f"a{n}", n, f"g{n}", "train", {"text": f"text {n}"}, answer)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(home=tmp_path, gate=Gate(least_blind=10))
+
+
+@pytest.fixture
+def store(settings: Settings) -> ProjectStore:
+    return Store(settings.store).project("1")
+
+
+@pytest.fixture
+def snapshot(store: ProjectStore) -> str:
+    return store.put_snapshot(Snapshot("1", CONFIG, (example(1),)))
+
+
+Trainer = Callable[..., dict[str, Any]]
+
+
+def trainer(snapshot: str, candidate: float = 0.9, cold: float = 0.5, seed: int = 0) -> Trainer:
+    """A trainer that writes one file and reports these scores."""
+
+    def run(
+        settings: Settings, store: ProjectStore, wanted: str, out: Path, report: Path, champion: Any
+    ) -> dict[str, Any]:
+        (out / "heads.json").write_text("{}")
+        scores = {"candidate": {"mean": candidate}, "cold": {"mean": cold}, "champion": None}
+        if champion:
+            scores["champion"] = {"mean": 0.7}
+        recipe = Recipe("minilm", "r" * 8, snapshot, {"steps": 1}, seed)
+        return {
+            "recipe": asdict(recipe),
+            "labels": 30,
+            "holdout": 12,
+            "train": 18,
+            "scores": scores,
+        }
+
+    return run
+
+
+@pytest.fixture
+def train(
+    settings: Settings, store: ProjectStore, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str, Trainer], str]:
+    def run(snapshot: str, fake: Trainer) -> str:
+        monkeypatch.setattr(jobs, "_run_trainer", fake)
+        monkeypatch.setattr(jobs, "load", lambda environ: settings)
+        return jobs.train("1", snapshot)
+
+    return run
+
+
+def test_a_better_candidate_is_promoted_with_its_verdict(
+    store: ProjectStore, snapshot: str, train: Callable[[str, Trainer], str]
+) -> None:
+    reason = train(snapshot, trainer(snapshot))
+    verdict = store.verdict(snapshot)
+    assert verdict is not None
+    assert (verdict["promoted"], verdict["reason"]) == (True, reason)
+    assert store.current().version == verdict["version"]
+    assert "beats the cold start" in reason
+
+
+def test_a_worse_candidate_is_kept_unpromoted_with_the_reason(
+    store: ProjectStore, snapshot: str, train: Callable[[str, Trainer], str]
+) -> None:
+    train(snapshot, trainer(snapshot, candidate=0.4))
+    verdict = store.verdict(snapshot)
+    assert verdict is not None and verdict["promoted"] is False
+    assert store.current().version is None
+    assert [m.version for m in store.versions()] == [verdict["version"]]
+
+
+def test_a_snapshot_with_a_verdict_is_not_trained_again(
+    store: ProjectStore, snapshot: str, train: Callable[[str, Trainer], str]
+) -> None:
+    train(snapshot, trainer(snapshot))
+
+    def never(*_: Any) -> dict[str, Any]:
+        raise AssertionError("it was trained again")
+
+    train(snapshot, never)
+
+
+def test_a_run_killed_between_promotion_and_verdict_only_writes_the_verdict(
+    store: ProjectStore, snapshot: str, train: Callable[[str, Trainer], str]
+) -> None:
+    train(snapshot, trainer(snapshot))
+    before = store.verdict(snapshot)
+    (store.folder / "verdicts" / f"{snapshot}.json").unlink()
+
+    def never(*_: Any) -> dict[str, Any]:
+        raise AssertionError("it was trained again")
+
+    train(snapshot, never)
+    after = store.verdict(snapshot)
+    assert before is not None and after is not None
+    assert (after["version"], after["promoted"]) == (before["version"], True)
+
+
+def test_a_run_killed_before_promotion_ends_in_the_same_version(
+    store: ProjectStore,
+    snapshot: str,
+    train: Callable[[str, Trainer], str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def killed(*_: Any, **__: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(ProjectStore, "move_current", killed)
+        train(snapshot, trainer(snapshot))
+    assert store.current().version is None
+    train(snapshot, trainer(snapshot))
+    assert [m.version for m in store.versions()] == [store.current().version]
+
+
+def test_a_champion_that_changed_meanwhile_is_judged_against(
+    store: ProjectStore, snapshot: str, train: Callable[[str, Trainer], str]
+) -> None:
+    other = store.put_snapshot(Snapshot("1", CONFIG, (example(1), example(2))))
+    seen: list[Any] = []
+
+    def meddled(*args: Any) -> dict[str, Any]:
+        seen.append(args[5])
+        if len(seen) == 1:  # while we train, another version is promoted
+            folder = store.staging()
+            (folder / "heads.json").write_text("{}")
+            recipe = Recipe("minilm", "r" * 8, other, {"steps": 1}, 0)
+            rival = store.commit(
+                folder, recipe, schema="s", config=CONFIG, labels=9, parent=None, scores={}
+            )
+            store.move_current(None, rival.version, "gate", "rival")
+        return trainer(snapshot)(*args)
+
+    reason = train(snapshot, meddled)
+    assert seen[0] is None and seen[1] is not None
+    assert "beats the current adapter's 0.700" in reason
+
+
+def test_a_trainer_that_fails_leaves_no_debris_and_no_verdict(
+    store: ProjectStore, snapshot: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "load", lambda environ: settings)
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(TrainingFailed, match="ended with 1"):
+        jobs.train("1", snapshot)
+    assert store.verdict(snapshot) is None
+    assert list((store.folder / "adapters").iterdir()) == []
+
+
+def test_only_one_trainer_works_at_a_time(
+    store: ProjectStore, snapshot: str, train: Callable[[str, Trainer], str]
+) -> None:
+    with store.training() as free:
+        assert free
+        assert train(snapshot, trainer(snapshot)) == "another trainer of this project is at work"
+    assert store.verdict(snapshot) is None
+
+
+def test_ask_leaves_a_note_for_sync(
+    settings: Settings, store: ProjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "load", lambda environ: settings)
+    jobs.ask("1")
+    asked = store.asked()
+    assert asked is not None and asked["by"] == "Label Studio's Start Training"
+
+
+def test_settings_of_the_gate_are_obeyed(
+    settings: Settings,
+    store: ProjectStore,
+    snapshot: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    strict = replace(settings, gate=Gate(least_blind=20))
+    monkeypatch.setattr(jobs, "load", lambda environ: strict)
+    monkeypatch.setattr(jobs, "_run_trainer", trainer(snapshot))
+    assert "12 blind labels are too few" in jobs.train("1", snapshot)
+    assert store.current().version is None

@@ -1,0 +1,59 @@
+"""The queue's door: by name and JSON, once per id, and quick to say that Redis is down."""
+
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+
+from demo.redis_server import RedisServer
+from jobs import Jobs, QueueDown
+
+
+def test_a_dead_redis_is_reported_within_half_a_second() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    jobs = Jobs(f"redis://:hush@127.0.0.1:{port}/0")
+    before = time.monotonic()
+    with pytest.raises(QueueDown) as down:
+        jobs.enqueue("sync.jobs.ask", "1")
+    assert time.monotonic() - before < 0.5
+    assert "hush" not in str(down.value) and "hush" not in repr(jobs)
+
+
+def test_a_redis_that_never_answers_is_reported_within_half_a_second() -> None:
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen()
+        before = time.monotonic()
+        with pytest.raises(QueueDown):
+            Jobs(f"redis://127.0.0.1:{deaf.getsockname()[1]}/0").state("x")
+        assert time.monotonic() - before < 0.6
+
+
+@pytest.mark.real
+def test_an_id_is_queued_once_and_again_after_it_ended(redis_server: RedisServer) -> None:
+    jobs = Jobs(redis_server.url, name="test-once")
+    assert jobs.state("j1")[0] == "unknown"
+    jobs.enqueue("operator.abs", "-3", job_id="j1")  # abs of a str fails: the job ends
+    jobs.enqueue("operator.abs", "-3", job_id="j1")
+    assert (jobs.depth(), jobs.state("j1")[0]) == (1, "waiting")
+    _work_burst(redis_server.url, "test-once")
+    assert (jobs.depth(), jobs.state("j1")[0]) == (0, "ended")
+    jobs.enqueue("operator.abs", "-3", job_id="j1")
+    assert jobs.state("j1")[0] == "waiting"
+    jobs.forget("j1")
+    assert (jobs.depth(), jobs.state("j1")[0]) == (0, "unknown")
+
+
+def _work_burst(url: str, name: str) -> None:
+    code = (
+        "import sys; from redis import Redis; from rq import Queue, Worker\n"
+        "from rq.serializers import JSONSerializer as S\n"
+        "c = Redis.from_url(sys.argv[1])\n"
+        "Worker([Queue(sys.argv[2], connection=c, serializer=S)], connection=c, serializer=S)"
+        ".work(burst=True)"
+    )
+    subprocess.run([sys.executable, "-c", code, url, name], check=True, timeout=60)
