@@ -64,22 +64,22 @@ class Service:
         """Turn due projects until stopped."""
         while not self._stopped:
             for project in self.world.log.connected():
-                self._seen.setdefault(project, _Seen())
                 if not self._stopped and self._due(project):
-                    self._turn(project)
+                    self.turn(project)
             with self._wake:
                 if not self._nudged and not self._stopped:
                     self._wake.wait(min(1.0, self.world.settings.sync.poll_s))
 
     def _due(self, project: str) -> bool:
-        seen = self._seen[project]
+        seen = self._seen.setdefault(project, _Seen())
         waited = time.monotonic() - seen.turned_at
         if seen.pause_s:
             return waited >= seen.pause_s
         return project in self._nudged or waited >= self.world.settings.sync.poll_s
 
-    def _turn(self, project: str) -> None:
-        seen = self._seen[project]
+    def turn(self, project: str) -> None:
+        """One turn of one project; whatever goes wrong is noted and paused for, never raised."""
+        seen = self._seen.setdefault(project, _Seen())
         with self._wake:
             deletions = self._nudged.pop(project, False)
         sweep = deletions or time.monotonic() - seen.swept_at >= self.world.settings.sync.sweep_s

@@ -1,0 +1,292 @@
+"""The story, turn by turn, with every neighbour a fake but the log and the store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobs import QueueDown, State
+from lora.store import Store
+from settings import Backend, Blind, Settings, Sync, Train
+from sync.backend_client import BackendClient
+from sync.connect import NothingToPredict, connect
+from sync.log import Log
+from sync.loop import START_S, TRAIN, World, turn
+from sync.service import Service
+from sync.status import status
+from sync.studio_values import NoSuchProject, StudioDown
+from tests.sync.fake_studio import FakeStudio
+from tests.sync.stub_backend import StubBackend, stub_backend
+
+CONFIG = (
+    '<View><Text name="text" value="$text"/>'
+    '<Choices name="intent" toName="text"><Choice value="A"/><Choice value="B"/></Choices></View>'
+)
+ANSWER = [
+    {"from_name": "intent", "to_name": "text", "type": "choices", "value": {"choices": ["A"]}}
+]
+WORDS = "oak fig elm ash bay yew box sky sea sun fog dew ice hay rye".split()
+
+
+@dataclass
+class FakeJobs:
+    """A queue that only remembers."""
+
+    down: bool = False
+    queued: list[tuple[str, ...]] = field(default_factory=list)
+    states: dict[str, tuple[State, float]] = field(default_factory=dict)
+
+    def _check(self) -> None:
+        if self.down:
+            raise QueueDown("the queue's Redis does not answer")
+
+    def enqueue(self, function: str, *args: str, job_id: str) -> str:
+        self._check()
+        self.queued.append((function, *args))
+        self.states[job_id] = ("waiting", 0.0)
+        return job_id
+
+    def state(self, job_id: str) -> tuple[State, float]:
+        self._check()
+        return self.states.get(job_id, ("unknown", 0.0))
+
+    def forget(self, job_id: str) -> None:
+        self.states.pop(job_id, None)
+
+    def depth(self) -> int:
+        self._check()
+        return len(self.queued)
+
+    def all_are(self, state: State, seconds: float = 0.0) -> None:
+        self.states = {job: (state, seconds) for job in self.states}
+
+
+@dataclass
+class House:
+    world: World
+    studio: FakeStudio
+    jobs: FakeJobs
+    backend: StubBackend
+
+    def answer(self, count: int) -> None:
+        open_tasks = [t for t, s in self.studio.tasks.items() if not s.annotations]
+        for task in open_tasks[:count]:
+            self.studio.annotate(task, ANSWER)
+
+    def wanted(self) -> str:
+        wanted = self.world.log.wanted("1")
+        assert wanted is not None
+        return wanted.snapshot
+
+    def judge(self, snapshot: str, promoted: bool = True) -> None:
+        verdict = {"promoted": promoted, "reason": "because", "version": "v1-00000000"}
+        self.world.store.project("1").put_verdict(snapshot, verdict)
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    studio, jobs, log = FakeStudio(CONFIG), FakeJobs(), Log(f"sqlite:///{tmp_path / 'log.db'}")
+    with stub_backend() as stub:
+        settings = Settings(
+            home=tmp_path,
+            backend=Backend(url=stub.url, password="pw"),
+            sync=Sync(secret="s3cret", attempts=2),
+            blind=Blind(share=0.3),
+            train=Train(every=6, least=4),
+        )
+        client = BackendClient(stub.url, "annotune", "pw")
+        world = World(settings, Store(settings.store), log, studio, jobs, client)  # type: ignore[arg-type]
+        for n in range(30):
+            studio.add_task(f"{WORDS[n % 15]} {n * 7919:b} {WORDS[n * 4 % 15]} {n:x}")
+        yield House(world, studio, jobs, stub)
+    log.close()
+
+
+def test_connecting_shows_blind_tasks_to_nobody_and_keeps_only_our_webhook(house: House) -> None:
+    s = house.world.settings
+    done = connect(house.world, "1")
+    assert (done.tasks, done.version, done.webhooks_removed) == (30, house.backend.version, 1)
+    assert [h.url for h in house.studio.hooks] == [f"{s.sync.url}/webhook"]
+    assert house.studio.info.sampling == "Uncertainty sampling"
+    blind = house.world.store.project("1").blind()
+    assert blind == set(house.world.log.blind_tasks("1")) != set()
+    connect(house.world, "1")
+    assert len(house.studio.hooks) == len(house.studio.mine) == 1
+
+
+def test_a_config_with_nothing_to_predict_is_refused_before_anything_changes(house: House) -> None:
+    house.studio.config = '<View><Image name="i" value="$i"/></View>'
+    house.studio.__post_init__()
+    with pytest.raises(NothingToPredict):
+        connect(house.world, "1")
+    assert house.studio.mine == [] and house.studio.hooks == []
+    assert house.world.log.connected() == []
+
+
+def test_enough_answers_freeze_a_snapshot_and_enqueue_its_training_once(house: House) -> None:
+    connect(house.world, "1")
+    house.answer(5)
+    assert "5 of 6" in turn(house.world, "1").decision.reason
+    assert house.jobs.queued == []
+    house.answer(1)
+    assert turn(house.world, "1").decision.train
+    snapshot = house.wanted()
+    assert house.jobs.queued == [(TRAIN, "1", snapshot)]
+    assert len(house.world.store.project("1").snapshot(snapshot).examples) == 6
+    house.answer(6)
+    assert "is being trained" in turn(house.world, "1").decision.reason
+    assert len(house.jobs.queued) == 1
+
+
+def test_a_verdict_ends_the_round_and_the_next_answers_start_another(house: House) -> None:
+    connect(house.world, "1")
+    house.answer(6)
+    turn(house.world, "1")
+    house.judge(house.wanted())
+    turn(house.world, "1")
+    last = house.world.log.last_verdict("1")
+    assert last is not None and last["reason"] == "because"
+    assert house.world.log.wanted("1") is None
+    house.answer(6)
+    assert turn(house.world, "1").decision.train
+
+
+def test_a_wiped_queue_costs_one_turn(house: House) -> None:
+    connect(house.world, "1")
+    house.answer(6)
+    turn(house.world, "1")
+    house.jobs.states.clear()
+    turn(house.world, "1")
+    assert len(house.jobs.queued) == 2
+
+
+def test_a_worker_that_died_with_its_job_is_replaced_and_a_hopeless_snapshot_parked(
+    house: House,
+) -> None:
+    connect(house.world, "1")
+    house.answer(6)
+    turn(house.world, "1")
+    house.jobs.all_are("started", START_S - 1)
+    turn(house.world, "1")
+    assert len(house.jobs.queued) == 1, "a worker that just began is left alone"
+    house.jobs.all_are("started", START_S + 1)
+    turn(house.world, "1")
+    assert len(house.jobs.queued) == 2
+    house.jobs.all_are("ended")
+    turn(house.world, "1")
+    assert len(house.jobs.queued) == 2 and house.world.log.wanted("1") is None
+    last = house.world.log.last_verdict("1")
+    assert last is not None and "2 trainings ended without a verdict" in last["reason"]
+
+
+def test_while_a_trainer_holds_the_lock_nothing_is_enqueued(house: House) -> None:
+    connect(house.world, "1")
+    house.answer(6)
+    with house.world.store.project("1").training() as free:
+        assert free
+        turn(house.world, "1")
+        turn(house.world, "1")
+    assert house.jobs.queued == []
+    turn(house.world, "1")
+    assert len(house.jobs.queued) == 1
+
+
+def test_a_dead_redis_loses_nothing_and_is_said(house: House) -> None:
+    connect(house.world, "1")
+    house.jobs.down = True
+    house.answer(6)
+    done = turn(house.world, "1")
+    assert done.problems == ["the queue's Redis does not answer"]
+    assert house.studio.info.model_version == house.backend.version, "predictions went on"
+    assert "the queue's Redis does not answer" in status(house.world, "1")["problems"]
+    house.jobs.down = False
+    assert turn(house.world, "1").problems == []
+    assert house.jobs.queued == [(TRAIN, "1", house.wanted())]
+
+
+def test_a_new_version_is_pushed_to_every_open_task(house: House) -> None:
+    connect(house.world, "1")
+    turn(house.world, "1")
+    house.backend.version = "v1-11111111"
+    turn(house.world, "1")
+    assert house.studio.info.model_version == "v1-11111111"
+    newest = {s.predictions[-1].version for s in house.studio.tasks.values()}
+    assert newest == {"v1-11111111"}
+
+
+def test_a_dead_backend_is_a_problem_but_answers_are_heard(house: House) -> None:
+    connect(house.world, "1")
+    object.__setattr__(house.world.backend, "url", "http://127.0.0.1:9")
+    house.answer(6)
+    done = turn(house.world, "1")
+    assert "does not answer /setup" in done.problems[0]
+    assert done.decision.train and house.world.log.counts("1").answers == 6
+
+
+def test_a_person_can_ask_for_a_training(house: House) -> None:
+    connect(house.world, "1")
+    house.answer(4)
+    house.world.store.project("1").ask(by="ops")
+    decision = turn(house.world, "1").decision
+    assert decision.train and "asked for by ops" in decision.reason
+    assert house.world.store.project("1").asked() is None
+
+
+def test_status_says_where_a_project_stands(house: House) -> None:
+    connect(house.world, "1")
+    house.answer(4)
+    turn(house.world, "1")
+    state = status(house.world, "1")
+    expected: dict[str, Any] = {
+        "labels": 4,
+        "new_answers": 4,
+        "version": None,
+        "serving": house.backend.version,
+        "training": False,
+        "rounds": 0,
+        "last_verdict": None,
+        "problems": [],
+    }
+    assert {k: state[k] for k in expected} == expected
+
+
+class Failing(FakeStudio):
+    """Raises what it is told to at the start of a turn."""
+
+    error: Exception | None = None
+
+    def project(self, project: str) -> Any:
+        if self.error:
+            raise self.error
+        return super().project(project)
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (StudioDown("Label Studio does not answer"), "Label Studio does not answer"),
+        (NoSuchProject("project 1 is gone"), "project 1 is gone"),
+        (RuntimeError("a bug with a secret in it"), "RuntimeError"),
+    ],
+)
+def test_a_turn_that_fails_is_shown_and_tried_again(
+    house: House, error: Exception, words: str
+) -> None:
+    connect(house.world, "1")
+    service = Service(house.world)
+    house.studio.__class__ = Failing
+    house.studio.error = error  # type: ignore[attr-defined]
+    service.turn("1")
+    health = service.health()
+    assert (health["status"], health["projects"]["1"]["problem"]) == ("DEGRADED", words)
+    house.studio.error = None  # type: ignore[attr-defined]
+    service.turn("1")
+    assert service.health()["status"] == "UP"
+
+
+def test_a_nudge_for_an_unknown_project_is_not_heard(house: House) -> None:
+    assert Service(house.world).nudge("77", False) is False
