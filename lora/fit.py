@@ -38,7 +38,7 @@ from lora.start import names_help, start_choices, start_labels
 from lora.windows import cut, read_pieces
 from settings import Train
 
-LORA_RATE = 1e-3
+LORA_RATE = 2e-3
 CHOICE_RATE = 3e-3
 TAG_RATE = 1e-2
 WARM_UP = 0.1

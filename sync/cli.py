@@ -107,6 +107,13 @@ def _store(settings: Settings, project: str) -> ProjectStore:
         raise click.UsageError(str(error)) from error
 
 
+def _build(ctx: click.Context) -> World:
+    """The world for one command; closed when the command ends."""
+    world = bootstrap.build(ctx.obj)
+    ctx.call_on_close(world.close)
+    return world
+
+
 def _known(world: World, project: str) -> None:
     if project not in world.log.connected():
         raise NoSuchProject(f"project {project} is not connected; run: annotune connect {project}")
@@ -117,7 +124,7 @@ def _known(world: World, project: str) -> None:
 @click.pass_obj
 def up(settings: Settings, json_: bool) -> None:
     """Run backend, sync and one worker, supervised as one, until Ctrl-C."""
-    bootstrap.build(settings)  # a missing setting is said here, not in a log file
+    bootstrap.build(settings).close()  # a missing setting is said here, not in a log file
     supervisor = Supervisor(commands(settings, os.environ), settings.home / "up.json")
     supervisor.on_signals()
     show.line(json_, {"up": [c.name for c in supervisor.commands], "home": str(settings.home)})
@@ -127,20 +134,20 @@ def up(settings: Settings, json_: bool) -> None:
 @main.command("connect")
 @click.argument("project")
 @as_json
-@click.pass_obj
-def connect_(settings: Settings, project: str, json_: bool) -> None:
+@click.pass_context
+def connect_(ctx: click.Context, project: str, json_: bool) -> None:
     """Connect PROJECT (its id in Label Studio), or repair its connection."""
-    _store(settings, project)
-    show.connected(json_, connect(bootstrap.build(settings), project).to_dict())
+    _store(ctx.obj, project)
+    show.connected(json_, connect(_build(ctx), project).to_dict())
 
 
 @main.command("status")
 @click.argument("project", required=False)
 @as_json
-@click.pass_obj
-def status_(settings: Settings, project: str | None, json_: bool) -> None:
+@click.pass_context
+def status_(ctx: click.Context, project: str | None, json_: bool) -> None:
     """Say where PROJECT stands, or every connected project."""
-    world = bootstrap.build(settings)
+    world = _build(ctx)
     if project:
         _known(world, project)
         show.status(json_, status(world, project))
@@ -151,10 +158,10 @@ def status_(settings: Settings, project: str | None, json_: bool) -> None:
 @main.command()
 @click.argument("project")
 @as_json
-@click.pass_obj
-def once(settings: Settings, project: str, json_: bool) -> None:
+@click.pass_context
+def once(ctx: click.Context, project: str, json_: bool) -> None:
     """Turn the loop once for PROJECT, in this process."""
-    world = bootstrap.build(settings)
+    world = _build(ctx)
     _known(world, project)
     done = turn(world, project, sweep=True)
     show.line(
@@ -173,11 +180,11 @@ def once(settings: Settings, project: str, json_: bool) -> None:
 @main.command()
 @click.argument("project")
 @as_json
-@click.pass_obj
-def train(settings: Settings, project: str, json_: bool) -> None:
+@click.pass_context
+def train(ctx: click.Context, project: str, json_: bool) -> None:
     """Ask for a training of PROJECT now; sync starts it on its next turn."""
-    _known(bootstrap.build(settings), project)
-    _store(settings, project).ask(by=getpass.getuser())
+    _known(_build(ctx), project)
+    _store(ctx.obj, project).ask(by=getpass.getuser())
     show.line(json_, {"project": project, "asked": True})
 
 

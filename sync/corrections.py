@@ -130,13 +130,14 @@ def correction_rate(log: Log, project: str, after: datetime | None = None) -> Ra
         schema = read_schema(log.config(project))
     except InvalidConfig:
         return Rate(0, 0, 0, 0)
-    tasks = {task.id: task for task in log.tasks(project)}
+    annotations = log.current_annotations(project)
+    tasks = {task.id: task for task in log.tasks(project, {a.task for a in annotations})}
     rows: dict[int, list[Shown]] = defaultdict(list)
-    for row in log.shown(project):
+    for row in log.shown(project, tasks=tasks):
         rows[row.task].append(row)
     versions = log.versions(project)
     counted = {"shown": 0, "changed": 0, "unknown": 0, "blind": 0}
-    for a in log.current_annotations(project):
+    for a in annotations:
         task = tasks.get(a.task)
         if task is None or (after and a.created_at <= after):
             continue

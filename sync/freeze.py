@@ -51,7 +51,7 @@ def freeze(
     schema, upto = read_schema(config), log.last_revision(project)
     tasks = {task.id: task for task in log.tasks(project)}
     shown: dict[int, list[Shown]] = defaultdict(list)
-    for row in log.shown(project):
+    for row in log.shown(project, tasks=(t.id for t in tasks.values() if t.place.blind)):
         shown[row.task].append(row)
     left_out, ignored = Counter[str](), Counter[str]()
     examples: list[Example] = []

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 N = 5
 ALIKE = 0.8
 SKETCH = 256  # shingles kept of one text: all of a short one, the smallest hashes of a long one
+SHARED = 3
 READ = 20_000  # code points read of a text
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _SIGNS = re.compile(r"[\W_]+")
@@ -78,9 +79,9 @@ def is_blind(project: str, group: str, share: float) -> bool:
 class Groups:
     """Every task of one project seen so far, and an index to find its like.
 
-    Prefix filtering: two sets of Jaccard t share one of their first |x| - ceil(t |x|) + 1 elements
-    in any common order, so only those are indexed. Rarest first is the order that finds fewest
-    strangers; it is drawn up anew whenever the number of texts has doubled.
+    Prefix filtering: sets that share o elements share `SHARED` of their first |x| - o + SHARED ones
+    in any common order, so only those are indexed and most strangers are never compared. Rarest
+    first is the order that finds fewest; it is drawn up anew whenever the texts have doubled.
     """
 
     def __init__(self, project: str, share: float) -> None:
@@ -138,15 +139,21 @@ class Groups:
 
     def _prefix(self, marks: frozenset[int]) -> list[int]:
         rarest = sorted((self._often[mark], mark) for mark in marks)
-        return [mark for _, mark in rarest[: len(marks) - math.ceil(ALIKE * len(marks)) + 1]]
+        return [mark for _, mark in rarest[: len(marks) - _enough(marks) + SHARED]]
 
     def _earliest_like(self, marks: frozenset[int]) -> Place | None:
-        near = {n for mark in self._prefix(marks) for n in self._index.get(mark, ())}
-        for number in sorted(near):
+        hits = Counter(n for mark in self._prefix(marks) for n in self._index.get(mark, ()))
+        least = min(SHARED, _enough(marks))
+        for number in sorted(n for n, times in hits.items() if times >= least):
             other, place = self._seen[number]
             if resemblance(marks, other) >= ALIKE:
                 return place
         return None
+
+
+def _enough(marks: frozenset[int]) -> int:
+    """The fewest elements that a set shares with any other it resembles."""
+    return math.ceil(ALIKE * len(marks))
 
 
 def _name(normal: str) -> str:

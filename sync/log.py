@@ -21,8 +21,6 @@ from sync.log_rounds import RoundLog
 from sync.log_shown import ShownLog, remember_predictions
 from sync.studio_values import SeenAnnotation, TaskState
 
-CHUNK = 500  # ids in one IN list
-
 
 class NewerLog(Exception):
     """The database was written by a newer program than this one."""
@@ -161,7 +159,7 @@ class Log(ShownLog, RoundLog):
         """
         at, total = t.now(), Appended()
         with self._write() as db:
-            for part in chunks(states):
+            for part in t.chunks(states):
                 total += _take_in(db, project, part, places, at)
             if states:
                 last = max(s.updated_at for s in states)
@@ -174,7 +172,7 @@ class Log(ShownLog, RoundLog):
         """Note that tasks are gone, their annotations too; returns how many were known."""
         at, buried = t.now(), 0
         with self._write() as db:
-            for part in chunks(sorted(ids)):
+            for part in t.chunks(sorted(ids)):
                 c = t.tasks.c
                 here = (c.project == project) & c.task.in_(part) & c.deleted_at.is_(None)
                 found = list(db.scalars(select(c.task).where(here)))
@@ -184,11 +182,11 @@ class Log(ShownLog, RoundLog):
                 buried += len(found)
         return buried
 
-    def tasks(self, project: str, ids: Sequence[int] | None = None) -> list[LoggedTask]:
+    def tasks(self, project: str, ids: Iterable[int] | None = None) -> list[LoggedTask]:
         """The tasks that are not deleted (of these ids), by id."""
         c, found = t.tasks.c, list[LoggedTask]()
         wanted = select(t.tasks).where(c.project == project, c.deleted_at.is_(None))
-        parts = [wanted] if ids is None else [wanted.where(c.task.in_(p)) for p in chunks(ids)]
+        parts = [wanted] if ids is None else [wanted.where(c.task.in_(p)) for p in t.chunks(ids)]
         with self._read() as db:
             for part in parts:
                 found += [_task(row) for row in db.execute(part)]
@@ -212,7 +210,7 @@ class Log(ShownLog, RoundLog):
         """Which of these ids the log has ever seen."""
         c, found = t.tasks.c, set[int]()
         with self._read() as db:
-            for part in chunks(ids):
+            for part in t.chunks(ids):
                 wanted = select(c.task).where(c.project == project, c.task.in_(part))
                 found.update(db.scalars(wanted))
         return found
@@ -259,11 +257,6 @@ class Log(ShownLog, RoundLog):
         c = t.revisions.c
         with self._read() as db:
             return db.scalar(select(func.max(c.seq)).where(c.project == project)) or 0
-
-
-def chunks(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    for start in range(0, len(items), CHUNK):
-        yield items[start : start + CHUNK]
 
 
 def _heads(project: str, ids: Sequence[int] | None = None) -> Select[Any]:

@@ -51,14 +51,24 @@ class ShownLog:
     def _read(self) -> AbstractContextManager[Connection]:
         raise NotImplementedError
 
-    def shown(self, project: str, version: str | None = None) -> list[Shown]:
-        """Every prediction ever noted (of one version), in the order noted."""
+    def shown(
+        self, project: str, version: str | None = None, tasks: Iterable[int] | None = None
+    ) -> list[Shown]:
+        """Every prediction ever noted (of one version, on these tasks), in the order noted."""
         c = t.shown.c
-        query = select(t.shown).where(c.project == project)
+        query = select(t.shown).where(c.project == project).order_by(c.seq)
         if version is not None:
             query = query.where(c.version == version)
+        parts = [query] if tasks is None else [query.where(c.task.in_(p)) for p in t.chunks(tasks)]
         with self._read() as db:
-            return [_shown(row) for row in db.execute(query.order_by(c.seq))]
+            return [_shown(row) for part in parts for row in db.execute(part)]
+
+    def tasks_showing(self, project: str, version: str) -> set[int]:
+        """Tasks that hold a prediction of this version, or are about to."""
+        c = t.shown.c
+        here = (c.project == project) & (c.version == version) & c.removed_at.is_(None)
+        with self._read() as db:
+            return set(db.scalars(select(c.task).where(here)))
 
     def plan(self, project: str, predictions: Sequence[NewPrediction]) -> None:
         """Note predictions that are about to be sent."""

@@ -7,8 +7,10 @@ as UTC text of one width, so that they sort and compare the same everywhere.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timezone
-from typing import Any
+from itertools import islice
+from typing import Any, TypeVar
 
 from sqlalchemy import (
     BigInteger,
@@ -31,13 +33,22 @@ from sqlalchemy import (
     event,
 )
 
+T = TypeVar("T")
 SCHEMA_VERSION = 1
+CHUNK = 500
 BUSY_S = 30
 FORM = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
 def now() -> datetime:
     return datetime.now(timezone.utc)
+
+
+def chunks(items: Iterable[T]) -> Iterator[list[T]]:
+    """The items in lists short enough for one IN (...)."""
+    rest = iter(items)
+    while part := list(islice(rest, CHUNK)):
+        yield part
 
 
 class Moment(TypeDecorator[datetime]):
@@ -50,9 +61,8 @@ class Moment(TypeDecorator[datetime]):
         return None if value is None else value.astimezone(timezone.utc).strftime(FORM)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> datetime | None:
-        return (
-            None if value is None else datetime.strptime(value, FORM).replace(tzinfo=timezone.utc)
-        )
+        # fromisoformat: ten times as fast as strptime, and before Python 3.11 it knows no Z
+        return None if value is None else datetime.fromisoformat(f"{value[:-1]}+00:00")
 
 
 class Json(TypeDecorator[Any]):

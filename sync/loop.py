@@ -35,6 +35,11 @@ class World:
     jobs: Jobs
     backend: BackendClient
 
+    def close(self) -> None:
+        """Let go of connections."""
+        self.studio.close()
+        self.log.close()
+
 
 @dataclass
 class Turn:
@@ -60,6 +65,7 @@ def turn(world: World, project: str, sweep: bool = False) -> Turn:
         done.problems.append(str(down))
     try:
         done.pushed = push_predictions(world, project, info)
+        done.problems += [done.pushed.problem] if done.pushed.problem else []
     except BackendDown as down:
         done.problems.append(str(down))
     retire(world.log, world.studio, project, world.settings.studio.lock_s)

@@ -131,7 +131,7 @@ def _ended(
 
 def _lacking(log: Log, project: str, version: str) -> dict[int, bool]:
     """Unanswered tasks without a standing prediction of this version, and whether each is blind."""
-    has = {row.task for row in log.shown(project, version) if row.removed_at is None}
+    has = log.tasks_showing(project, version)
     return {task: blind for task, blind in log.unanswered(project).items() if task not in has}
 
 
@@ -149,8 +149,8 @@ def _placed(
         return []
     sides, counts = log.unanswered(project), log.counts(project)
     queue: dict[bool, dict[int, float]] = {False: {}, True: {}}
-    for row in log.shown(project, version):
-        if row.removed_at is None and row.task in sides and row.score is not None:
+    for row in log.shown(project, version, sides):
+        if row.removed_at is None and row.score is not None:
             queue[sides[row.task]][row.task] = row.score
     places = blind_places(
         queue[False],

@@ -98,6 +98,8 @@ class Service:
             seen.decision = done.decision.reason
             if sweep:
                 seen.swept_at = time.monotonic()
+            if done.pushed and done.pushed.left:
+                self.nudge(project, False)  # the push stopped at its time budget: go on at once
         seen.turned_at = time.monotonic()
 
     @staticmethod
@@ -135,3 +137,4 @@ def serve(world: World, stop: threading.Event) -> None:
         service.stop()
         loop.join()
         server.close()
+        world.close()

@@ -16,15 +16,13 @@ import httpx
 from label_studio_sdk import LabelStudio
 from label_studio_sdk.core.api_error import ApiError
 
-from label_config.values import Task
+from sync.studio_read import BEGINNING, read_task_state
 from sync.studio_values import (
     UNCERTAINTY,
     BackendInfo,
     NewPrediction,
     NoSuchProject,
     ProjectInfo,
-    SeenAnnotation,
-    SeenPrediction,
     StudioDown,
     StudioRefused,
     StudioRejected,
@@ -37,7 +35,6 @@ RETRIES = 2
 IDS = 5000  # ids asked for at once: 2,000 took 0.7 s
 CUT = 500  # characters Label Studio keeps of a list in its task table
 CONNECT_S = 5.0
-BEGINNING = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 class Studio:
@@ -60,6 +57,11 @@ class Studio:
         if self._made is None:
             self._made = self._make()
         return self._made
+
+    def close(self) -> None:
+        """Give the connections back."""
+        if self._made is not None:
+            self._made._client_wrapper.httpx_client.httpx_client.close()
 
     # ---- projects
 
@@ -341,58 +343,3 @@ def _backend(b: Any) -> BackendInfo:
 
 def _webhook(w: Any) -> WebhookInfo:
     return WebhookInfo(id=int(w.id), url=w.url, actions=tuple(str(a) for a in w.actions or ()))
-
-
-def read_task_state(raw: Mapping[str, Any], project: str) -> TaskState:
-    """A task with all that hangs on it, from one row of a task list with fields=all."""
-    number, updated = int(raw["id"]), _time(raw.get("updated_at"))
-    data = raw.get("data")
-    return TaskState(
-        task=Task(number, project, data if isinstance(data, dict) else {}),
-        updated_at=updated,
-        annotations=tuple(
-            _annotation(a, number, updated) for a in raw.get("annotations") or () if "id" in a
-        ),
-        predictions=tuple(
-            _prediction(p, number, updated) for p in raw.get("predictions") or () if "id" in p
-        ),
-    )
-
-
-def _annotation(a: Mapping[str, Any], task: int, fallback: datetime) -> SeenAnnotation:
-    author, lead = a.get("completed_by"), a.get("lead_time")
-    if isinstance(author, Mapping):
-        author = author.get("id")
-    return SeenAnnotation(
-        id=int(a["id"]),
-        task=task,
-        result=a.get("result"),
-        author=author if isinstance(author, int) else None,
-        created_at=_time(a.get("created_at"), fallback),
-        updated_at=_time(a.get("updated_at"), fallback),
-        lead_time=float(lead) if isinstance(lead, (int, float)) else None,
-        ground_truth=bool(a.get("ground_truth")),
-        cancelled=bool(a.get("was_cancelled")),
-        parent_prediction=a.get("parent_prediction"),
-    )
-
-
-def _prediction(p: Mapping[str, Any], task: int, fallback: datetime) -> SeenPrediction:
-    score = p.get("score")
-    return SeenPrediction(
-        id=int(p["id"]),
-        task=task,
-        version=p.get("model_version") or "",
-        created_at=_time(p.get("created_at"), fallback),
-        score=float(score) if isinstance(score, (int, float)) else None,
-        result=p.get("result"),
-    )
-
-
-def _time(raw: object, fallback: datetime = BEGINNING) -> datetime:
-    if isinstance(raw, str):
-        try:
-            return datetime.fromisoformat(raw.replace("Z", "+00:00")).astimezone(timezone.utc)
-        except ValueError:
-            pass
-    return fallback

@@ -1,14 +1,23 @@
 """What the tests marked `real` share: one Label Studio and one Redis for the whole session."""
 
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 
 import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from demo.api import StudioApi
 from demo.house import House, run_annotune
 from demo.redis_server import RedisServer, start_redis
-from demo.studio import Studio, start_studio
+from demo.studio import Account, Studio, start_studio
+
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = [
+    *("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--mute-audio"),
+    *("--disable-quic", "--no-first-run", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync"),
+]
 
 
 @pytest.fixture(scope="session")
@@ -47,3 +56,36 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServ
     running = start_redis(tmp_path_factory.mktemp("redis"), os.environ)
     yield running
     running.process.stop()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A real browser without a window."""
+    program = next((p for p in map(shutil.which, CHROMIUM) if p), None)
+    assert program, "no browser to drive; install one: apt-get install chromium"
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def sign_in(browser: Browser) -> Iterator[Callable[[Account], Page]]:
+    """Sign in to a Label Studio; nothing but that Label Studio is reachable from the page."""
+    pages: list[Page] = []
+
+    def signed_in(account: Account) -> Page:
+        page = browser.new_page(viewport={"width": 1280, "height": 720})
+        pages.append(page)
+        page.set_default_timeout(60_000)
+        page.route(lambda url: not url.startswith(account.url), lambda route: route.abort())
+        page.goto(f"{account.url}/user/login/")
+        page.fill("input[name=email]", account.email)
+        page.fill("input[name=password]", account.password)
+        page.click("button[type=submit]")
+        page.wait_for_url(lambda url: "login" not in url, wait_until="commit")
+        return page
+
+    yield signed_in
+    for page in pages:
+        page.close()

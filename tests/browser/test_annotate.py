@@ -1,62 +1,29 @@
-"""A person's view: a real browser on a real Label Studio, connected to our backend and sync.
+"""A person's view: a real browser on a real Label Studio, connected to our backend and sync."""
 
-Set SCREENSHOTS=1 to renew the picture in the README.
-"""
-
-import os
-import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Page
 
 from demo.annotator import read_answer
 from demo.api import StudioApi
 from demo.house import House
 from demo.project import Project, wait_for_predictions
 from demo.rows import Data, Row, load_data, tasks
-from demo.studio import Studio
+from demo.studio import Account, Studio
 from sync.log import Log
 from sync.studio_values import SeenAnnotation
 
 pytestmark = pytest.mark.real
 
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
-FLAGS = [
-    *("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--mute-audio"),
-    *("--disable-quic", "--no-first-run", "--disable-background-networking"),
-    *("--disable-component-update", "--disable-sync"),
-]
-PICTURE = Path("docs/images/annotate.png")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    program = next((p for p in map(shutil.which, CHROMIUM) if p), None)
-    assert program, "no browser to drive; install one: apt-get install chromium"
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=program, args=FLAGS)
-        yield running
-        running.close()
-
 
 @pytest.fixture
-def page(browser: Browser, studio: Studio) -> Iterator[Page]:
-    """A signed-in page; nothing but our Label Studio is reachable from it."""
-    page = browser.new_page(viewport={"width": 1280, "height": 720})
-    page.set_default_timeout(60_000)
-    page.route(lambda url: not url.startswith(studio.url), lambda route: route.abort())
-    page.goto(f"{studio.url}/user/login/")
-    page.fill("input[name=email]", studio.account.email)
-    page.fill("input[name=password]", studio.account.password)
-    page.click("button[type=submit]")
-    page.wait_for_url(lambda url: "login" not in url, wait_until="commit")
-    yield page
-    page.close()
+def page(sign_in: Callable[[Account], Page], studio: Studio) -> Page:
+    return sign_in(studio.account)
 
 
 @dataclass(frozen=True)
@@ -140,9 +107,6 @@ def test_a_shown_prediction_is_corrected_and_the_correction_is_in_the_log(
     other = next(v for v in ("Refund", "Delivery") if v not in shown)
     page.click(f'label:has(input[name="{other}"])')
     page.wait_for_timeout(300)
-    if os.environ.get("SCREENSHOTS"):
-        PICTURE.parent.mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=PICTURE)
     made = submit(page)
     assert made["parent_prediction"] == task["predictions"][-1]["id"]
     kept = in_the_log(house, project, made["id"])

@@ -47,6 +47,7 @@ def test_an_unknown_base_is_refused_with_what_would_do(name: str) -> None:
         find_source(name)
 
 
+@pytest.mark.model  # a fresh interpreter: seconds, on a busy machine
 def test_asking_for_a_recipe_loads_no_model_library() -> None:
     code = (
         "import sys; import lora.train\n"

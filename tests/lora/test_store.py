@@ -201,23 +201,22 @@ def test_only_one_trainer_holds_the_lock(project: ProjectStore) -> None:
 
 
 def test_a_killed_trainer_lets_go_of_the_lock(project: ProjectStore) -> None:
+    with project.training():
+        pass  # makes the folder
     code = (
-        "import sys, time; from pathlib import Path; from lora.store import Store\n"
-        "with Store(Path(sys.argv[1])).project('1').training() as mine:\n"
-        "    print(mine, flush=True); time.sleep(60)"
+        "import fcntl, sys, time\n"
+        "held = open(sys.argv[1], 'a'); fcntl.flock(held, fcntl.LOCK_EX)\n"
+        "print('held', flush=True); time.sleep(60)"
     )
-    root = project.folder.parent.parent
-    child = subprocess.Popen(
-        [sys.executable, "-c", code, str(root)],
+    trainer = subprocess.Popen(
+        [sys.executable, "-S", "-c", code, str(project.folder / "train.lock")],
         stdout=subprocess.PIPE,
         text=True,
-        cwd=Path(__file__).parents[2],
     )
-    with child:
-        assert child.stdout is not None and child.stdout.readline() == "True\n"
+    with trainer:
+        assert trainer.stdout is not None and trainer.stdout.readline() == "held\n"
         assert project.is_training()
-        child.send_signal(signal.SIGKILL)
-        child.wait()
+        trainer.send_signal(signal.SIGKILL)
     with project.training() as free:
         assert free
 

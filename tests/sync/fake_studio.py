@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from itertools import count
+from typing import Any
 
 from label_config.values import Task
 from sync.studio_values import (
@@ -56,7 +57,7 @@ class FakeStudio:
         return number
 
     def annotate(
-        self, task: int, result: object, cancelled: bool = False, **more: object
+        self, task: int, result: object, cancelled: bool = False, **more: Any
     ) -> SeenAnnotation:
         at, number = self.now(), next(self._ids)
         made = SeenAnnotation(number, task, result, 1, at, at, cancelled=cancelled)
@@ -72,7 +73,7 @@ class FakeStudio:
         others = [a for a in self.tasks[annotation.task].annotations if a.id != annotation.id]
         self._change(annotation.task, annotations=tuple(others))
 
-    def _change(self, task: int, **values: object) -> None:
+    def _change(self, task: int, **values: Any) -> None:
         self.tasks[task] = replace(self.tasks[task], updated_at=self.now(), **values)
 
     def predict(self, task: int, result: object, score: float, version: str) -> int:
@@ -190,6 +191,9 @@ class FakeStudio:
         self._heard(project)
         self.hooks.append(WebhookInfo(next(self._ids), url, tuple(actions)))
         return self.hooks[-1]
+
+    def close(self) -> None:
+        pass
 
     def remove_webhook(self, webhook: int) -> None:
         self.hooks = [h for h in self.hooks if h.id != webhook]

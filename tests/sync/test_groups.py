@@ -97,3 +97,17 @@ def test_hundreds_of_texts_take_a_moment() -> None:
             i, f"sentence {i:b} about {i * 7919:x} and {i * 104729:x} for the {i % 7}th time"
         )
     assert time.monotonic() - start < 5
+
+
+@given(st.lists(st.sampled_from("aab abb bba baa bab".split()), min_size=1, max_size=12))
+def test_the_index_finds_what_a_full_comparison_finds(words: list[str]) -> None:
+    """Every near-duplicate of the first text is found, however the index is kept."""
+    text = " ".join(words)
+    groups = Groups("1", 0.5)
+    first = groups.place(1, text)
+    for i in range(len(words)):
+        other = " ".join(words[:i] + ["abab"] + words[i + 1 :])
+        alone = Groups("1", 0.5)
+        alone.remember(text, first)
+        alike = resemblance(sketch(normalise(text)), sketch(normalise(other))) >= 0.8
+        assert (alone.place(2, other) == first) == alike

@@ -23,6 +23,8 @@ from sync.studio_values import NewPrediction, StudioDown
 from tests.sync.fake_studio import FakeStudio
 from tests.sync.stub_backend import StubBackend, stub_backend
 
+# the SDK's own token refresh calls a deprecated method of pydantic
+pytestmark = pytest.mark.filterwarnings("ignore:The `parse_obj` method:DeprecationWarning")
 COLD, V1, V2 = "cold-00000000", "v1-11111111", "v2-22222222"
 WORDS = ("apple", "river", "stone", "cloud", "music", "train", "paper", "garden")
 CONFIG = (
@@ -320,6 +322,7 @@ def real_room(studio: RunningStudio, studio_api: StudioApi, tmp_path: Path) -> I
         room.studio.connect_backend(project, stub.url, COLD, "annotune", "s3cret")
         room.studio.set_sampling(project)
         yield room
+        room.studio.close()
     log.close()
 
 

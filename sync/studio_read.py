@@ -1,0 +1,70 @@
+"""Label Studio's task JSON as values: read defensively, since the server checks little of it.
+
+An annotation that cannot be understood is still an annotation: its result is kept as it came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from typing import Any
+
+from label_config.values import Task
+from sync.studio_values import SeenAnnotation, SeenPrediction, TaskState
+
+BEGINNING = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+def read_task_state(raw: Mapping[str, Any], project: str) -> TaskState:
+    """A task with all that hangs on it, from one row of a task list with fields=all."""
+    number, updated = int(raw["id"]), _time(raw.get("updated_at"))
+    data = raw.get("data")
+    return TaskState(
+        task=Task(number, project, data if isinstance(data, dict) else {}),
+        updated_at=updated,
+        annotations=tuple(
+            _annotation(a, number, updated) for a in raw.get("annotations") or () if "id" in a
+        ),
+        predictions=tuple(
+            _prediction(p, number, updated) for p in raw.get("predictions") or () if "id" in p
+        ),
+    )
+
+
+def _annotation(a: Mapping[str, Any], task: int, fallback: datetime) -> SeenAnnotation:
+    author, lead = a.get("completed_by"), a.get("lead_time")
+    if isinstance(author, Mapping):
+        author = author.get("id")
+    return SeenAnnotation(
+        id=int(a["id"]),
+        task=task,
+        result=a.get("result"),
+        author=author if isinstance(author, int) else None,
+        created_at=_time(a.get("created_at"), fallback),
+        updated_at=_time(a.get("updated_at"), fallback),
+        lead_time=float(lead) if isinstance(lead, (int, float)) else None,
+        ground_truth=bool(a.get("ground_truth")),
+        cancelled=bool(a.get("was_cancelled")),
+        parent_prediction=a.get("parent_prediction"),
+    )
+
+
+def _prediction(p: Mapping[str, Any], task: int, fallback: datetime) -> SeenPrediction:
+    score = p.get("score")
+    return SeenPrediction(
+        id=int(p["id"]),
+        task=task,
+        version=p.get("model_version") or "",
+        created_at=_time(p.get("created_at"), fallback),
+        score=float(score) if isinstance(score, (int, float)) else None,
+        result=p.get("result"),
+    )
+
+
+def _time(raw: object, fallback: datetime = BEGINNING) -> datetime:
+    if isinstance(raw, str):
+        try:
+            return datetime.fromisoformat(raw.replace("Z", "+00:00")).astimezone(timezone.utc)
+        except ValueError:
+            pass
+    return fallback

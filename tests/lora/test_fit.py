@@ -1,0 +1,91 @@
+"""Training learns, gives the same bytes each time, and never looks at the holdout."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from label_config import Example
+from label_config.values import Schema
+from lora.adapter import digest_files
+from lora.base import Base
+from lora.examples import rows_of_example
+from lora.fit import fit, write_adapter
+from lora.judge import judge
+from lora.loaded import load_cold, open_folder, ready
+from lora.network import Network
+from lora.plan import BATCH, plan_steps
+from settings import Train
+
+FAST = Train(steps=40, rank=4)
+
+
+def of(examples: Sequence[Example], side: str) -> list[Example]:
+    return [e for e in examples if e.side == side]
+
+
+def train_into(
+    folder: Path, base: Base, schema: Schema, rows: Sequence[Example], settings: Train = FAST
+) -> dict[str, str]:
+    folder.mkdir()
+    write_adapter(folder, fit(base, schema, rows, ["stop the music"], settings))
+    return digest_files(folder)
+
+
+def test_training_beats_the_cold_start(
+    tiny: Base, schema: Schema, examples: list[Example], tmp_path: Path
+) -> None:
+    train_into(tmp_path / "a", tiny, schema, of(examples, "train"))
+    network = Network(tiny)
+    opened = open_folder(tiny, tmp_path / "a", "candidate", schema.digest)
+    holdout = of(examples, "holdout")
+    candidate = judge(network, ready(tiny, opened, schema), holdout)
+    cold = judge(network, load_cold(tiny, schema), holdout)
+    assert candidate["mean"] > cold["mean"] + 0.3
+    assert set(candidate["right"]) == {e.id for e in holdout}
+
+
+def test_the_same_rows_in_any_order_give_the_same_bytes(
+    tiny: Base, schema: Schema, examples: list[Example], tmp_path: Path
+) -> None:
+    rows = of(examples, "train")
+    brief = replace(FAST, steps=8)
+    one = train_into(tmp_path / "a", tiny, schema, rows, brief)
+    two = train_into(tmp_path / "b", tiny, schema, rows[::-1], brief)
+    assert one == two
+
+
+def test_another_seed_gives_another_adapter(
+    tiny: Base, schema: Schema, examples: list[Example]
+) -> None:
+    rows = of(examples, "train")
+    short = replace(FAST, steps=3)
+    one = fit(tiny, schema, rows, [], short).heads["what"]
+    two = fit(tiny, schema, rows, [], replace(short, seed=1)).heads["what"]
+    assert not one.weight.equal(two.weight)
+
+
+def test_a_control_nobody_answered_stays_cold(
+    tiny: Base, schema: Schema, examples: list[Example]
+) -> None:
+    spans_only = [replace(e, answers=e.answers[1:]) for e in of(examples, "train")]
+    fitted = fit(tiny, schema, spans_only, [], replace(FAST, steps=3))
+    assert not fitted.heads["what"].trained and fitted.heads["parts"].trained
+
+
+def test_nothing_to_learn_from_is_said(tiny: Base, schema: Schema) -> None:
+    with pytest.raises(ValueError, match="nothing to learn from"):
+        fit(tiny, schema, [], [], FAST)
+
+
+def test_every_row_is_seen_equally_often(
+    tiny: Base, schema: Schema, examples: list[Example]
+) -> None:
+    rows = [r for e in examples for r in rows_of_example(tiny, schema, e)]
+    steps = plan_steps(rows, [], 15, seed=0)
+    seen = [sum(r is row for s in steps for r in s.rows) for row in rows]
+    assert all(len(s.rows) == BATCH for s in steps)
+    assert max(seen) - min(seen) <= 1

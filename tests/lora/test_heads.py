@@ -1,0 +1,130 @@
+"""Heads start from label texts, follow a changed config, and come back from disk as they were."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from label_config.values import Control, Label
+from lora.errors import BrokenAdapter
+from lora.heads import NEVER, Head, cold_head, derive, read_heads, save_heads
+
+HIDDEN = 16
+
+
+def embed(texts: Sequence[str]) -> torch.Tensor:
+    """A stand-in encoder: each text its own direction, the same one every time."""
+    rows = []
+    for text in texts:
+        seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:6], "big")
+        rows.append(torch.randn(HIDDEN, generator=torch.Generator().manual_seed(seed)))
+    return torch.nn.functional.normalize(torch.stack(rows), dim=1)
+
+
+def choices(*values: str, multiple: bool = False) -> Control:
+    labels = tuple(Label(v, v) for v in values)
+    return Control("what", "Choices", "t", "text", labels, multiple)
+
+
+def spans(*values: str) -> Control:
+    return Control("parts", "Labels", "t", "text", tuple(Label(v, v) for v in values))
+
+
+def trained(control: Control) -> Head:
+    rows = len(control.labels) * (1 if control.kind == "Choices" else 2)
+    draw = torch.Generator().manual_seed(rows)
+    return Head(control, torch.randn(rows, HIDDEN, generator=draw), torch.randn(rows), True)
+
+
+def best(head: Head, text: str) -> str:
+    return head.control.values[int(head.logits(embed([text]))[0].argmax())]
+
+
+def test_a_cold_choice_knows_its_own_names() -> None:
+    head = cold_head(choices("AddSong", "BuyCoat"), embed)
+    assert (best(head, "add song"), best(head, "buy coat")) == ("AddSong", "BuyCoat")
+    assert not head.trained
+
+
+def test_a_cold_span_label_is_silent() -> None:
+    head = cold_head(spans("thing"), embed)
+    assert (head.logits(embed(["thing"])) == NEVER).all()
+
+
+def test_rows_follow_their_label_when_the_config_reorders_it() -> None:
+    head = trained(choices("a", "b", "c"))
+    turned = derive(head, choices("c", "a"), embed)
+    assert torch.equal(turned.weight, head.weight[[2, 0]])
+    assert torch.equal(turned.bias, head.bias[[2, 0]])
+
+
+def test_a_label_added_later_is_found_by_its_text_at_once() -> None:
+    values = ("red coat", "blue boat", "green wall")
+    head = Head(choices(*values), 8 * embed(values), torch.zeros(3), True)
+    wider = derive(head, choices(*values, "play music"), embed)
+    assert best(wider, "play music") == "play music"
+    assert [best(wider, v) for v in values] == list(values)
+
+
+def test_a_span_label_added_later_predicts_nothing() -> None:
+    head = trained(spans("thing"))
+    wider = derive(head, spans("new", "thing"), embed)
+    assert (wider.logits(embed(["new"]))[0, :2] == NEVER).all()
+    assert torch.equal(wider.weight[2:], head.weight)
+
+
+@pytest.mark.parametrize(
+    "control", [choices("x", "y"), choices("a", "b", multiple=True), spans("a")]
+)
+def test_what_shares_nothing_with_the_trained_head_starts_cold(control: Control) -> None:
+    assert not derive(trained(choices("a", "b")), control, embed).trained
+
+
+def test_a_control_that_training_never_saw_starts_cold() -> None:
+    assert not derive(None, choices("a"), embed).trained
+
+
+def test_heads_come_back_as_they_were_written(tmp_path: Path) -> None:
+    labels = (Label("a/b", "Größe ✓", "a hint"), Label("c", "c"))
+    control = Control("name with / and é", "Choices", "t", "key", labels)
+    heads = {c.name: trained(c) for c in (control, spans("x"))}
+    save_heads(tmp_path, heads)
+    back = read_heads(tmp_path, HIDDEN)
+    assert list(back) == list(heads)
+    for name, head in heads.items():
+        assert back[name].control == head.control
+        assert torch.equal(back[name].weight, head.weight)
+
+
+def test_heads_of_another_size_are_refused(tmp_path: Path) -> None:
+    save_heads(tmp_path, {"what": trained(choices("a", "b"))})
+    with pytest.raises(BrokenAdapter, match="should be"):
+        read_heads(tmp_path, HIDDEN + 1)
+
+
+def test_numbers_that_are_none_are_refused(tmp_path: Path) -> None:
+    head = trained(choices("a", "b"))
+    save_heads(tmp_path, {"what": replace(head, bias=torch.tensor([0.0, float("nan")]))})
+    with pytest.raises(BrokenAdapter, match="not finite"):
+        read_heads(tmp_path, HIDDEN)
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"format": 9}', '{"format": 1, "heads": [{}]}'])
+def test_an_unreadable_table_is_refused(tmp_path: Path, text: str) -> None:
+    save_heads(tmp_path, {"what": trained(choices("a", "b"))})
+    (tmp_path / "heads.json").write_text(text)
+    with pytest.raises(BrokenAdapter):
+        read_heads(tmp_path, HIDDEN)
+
+
+def test_cut_tensors_are_refused(tmp_path: Path) -> None:
+    save_heads(tmp_path, {"what": trained(choices("a", "b"))})
+    path = tmp_path / "heads.safetensors"
+    path.write_bytes(path.read_bytes()[:40])
+    with pytest.raises(BrokenAdapter, match="cannot be read"):
+        read_heads(tmp_path, HIDDEN)

@@ -1,0 +1,138 @@
+"""The lane: in order, annotators first, refused early, and never stopped by a text."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import pytest
+
+import lora.lane
+from lora.answer import Answer
+from lora.errors import NotReady, Overloaded
+from lora.lane import CHUNK, FAIR, Lane
+
+NOTHING: Any = object()
+
+
+class Model:
+    """Stands in for `answer`: notes what it was asked, waits while `gate` is shut."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.gate = threading.Event()
+        self.busy = threading.Event()
+        self.gate.set()
+
+    def __call__(
+        self, network: object, loaded: object, rows: Sequence[Mapping[str, str]]
+    ) -> list[Answer]:
+        self.busy.set()
+        self.gate.wait(5)
+        if any("bad" in r["text"] for r in rows):
+            raise RuntimeError(rows[0]["text"])
+        self.asked.append(rows[0]["text"])
+        return [Answer((), 0.5) for _ in rows]
+
+
+@pytest.fixture
+def model(monkeypatch: pytest.MonkeyPatch) -> Model:
+    model = Model()
+    monkeypatch.setattr(lora.lane, "answer", model)
+    return model
+
+
+@pytest.fixture
+def lane(model: Model) -> Iterator[Lane]:
+    lane = Lane(queue=4)
+    lane.start(NOTHING)
+    yield lane
+    model.gate.set()
+    lane.close()
+
+
+def rows(name: str, count: int = 1) -> list[dict[str, str]]:
+    return [{"text": name}] * count
+
+
+def hold(lane: Lane, model: Model) -> None:
+    """Keep the lane busy with one chunk until the gate opens."""
+    model.gate.clear()
+    lane.submit(NOTHING, rows("first"), bulk=False)
+    model.busy.wait(5)
+
+
+def test_every_row_is_answered(lane: Lane) -> None:
+    count = 2 * CHUNK + 3
+    assert len(lane.submit(NOTHING, rows("a", count), bulk=False)(5)) == count
+
+
+def test_no_rows_are_answered_at_once(lane: Lane) -> None:
+    assert lane.submit(NOTHING, [], bulk=False)(0) == []
+
+
+def test_an_annotator_goes_before_bulk_work_that_came_first(lane: Lane, model: Model) -> None:
+    hold(lane, model)
+    bulk = lane.submit(NOTHING, rows("bulk", 2 * CHUNK), bulk=True)
+    quick = lane.submit(NOTHING, rows("quick"), bulk=False)
+    model.gate.set()
+    assert len(bulk(5)) == 2 * CHUNK and len(quick(5)) == 1
+    assert model.asked == ["first", "quick", "bulk", "bulk"]
+
+
+def test_bulk_work_is_not_starved(model: Model) -> None:
+    lane = Lane(queue=100)
+    lane.start(NOTHING)
+    hold(lane, model)
+    bulk = lane.submit(NOTHING, rows("bulk"), bulk=True)
+    quick = [lane.submit(NOTHING, rows("quick"), bulk=False) for _ in range(3 * FAIR)]
+    model.gate.set()
+    assert [len(q(5)) for q in quick] == [1] * (3 * FAIR) and bulk(5)
+    assert model.asked.index("bulk") <= FAIR + 1
+    lane.close()
+
+
+def test_a_full_lane_refuses_before_any_work(lane: Lane, model: Model) -> None:
+    hold(lane, model)
+    waiting = [lane.submit(NOTHING, rows("a"), bulk=False) for _ in range(4)]
+    with pytest.raises(Overloaded, match="4 batches wait"):
+        lane.submit(NOTHING, rows("late"), bulk=False)
+    model.gate.set()
+    assert [len(w(5)) for w in waiting] == [1] * 4
+    assert "late" not in model.asked
+
+
+def test_a_request_larger_than_the_queue_is_taken_when_nothing_waits(lane: Lane) -> None:
+    assert len(lane.submit(NOTHING, rows("big", 9 * CHUNK), bulk=True)(5)) == 9 * CHUNK
+
+
+def test_waiting_has_an_end_and_leaves_no_work_behind(lane: Lane, model: Model) -> None:
+    hold(lane, model)
+    late = lane.submit(NOTHING, rows("late"), bulk=False)
+    with pytest.raises(Overloaded, match="did not answer"):
+        late(0.01)
+    model.gate.set()
+    lane.submit(NOTHING, rows("next"), bulk=False)(5)
+    assert model.asked == ["first", "next"]
+
+
+def test_a_text_that_breaks_the_model_costs_only_itself(
+    lane: Lane, caplog: pytest.LogCaptureFixture
+) -> None:
+    wait = lane.submit(NOTHING, [*rows("a"), *rows("bad: a private text"), *rows("b")], bulk=False)
+    assert [a is None for a in wait(5)] == [False, True, False]
+    assert "RuntimeError" in caplog.text and "private" not in caplog.text
+
+
+def test_closing_tells_those_who_wait_to_come_again(lane: Lane, model: Model) -> None:
+    hold(lane, model)
+    late = lane.submit(NOTHING, rows("late"), bulk=False)
+    closing = threading.Thread(target=lane.close)
+    closing.start()
+    with pytest.raises(NotReady, match="stopping"):
+        late(5)
+    model.gate.set()
+    closing.join()
+    with pytest.raises(NotReady):
+        lane.submit(NOTHING, rows("later"), bulk=False)

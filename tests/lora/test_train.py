@@ -1,0 +1,130 @@
+"""`python -m lora.train`: files, card and report, or a reason."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from label_config import Example, Snapshot
+from lora.errors import LoraError
+from lora.recipe import recipe_for
+from lora.store import ProjectStore, Store
+from lora.train import main, report_path, run
+from settings import Train
+
+from .conftest import CONFIG
+
+
+@pytest.fixture
+def settings(tiny_folder: Path) -> Train:
+    return Train(base=str(tiny_folder), steps=5, rank=4, device="cpu")
+
+
+@pytest.fixture
+def snapshot(project: ProjectStore, examples: list[Example]) -> str:
+    return project.put_snapshot(Snapshot("1", CONFIG, tuple(examples), ({"text": "stop"},)))
+
+
+def test_a_run_leaves_an_adapter_that_commits_and_a_report_that_judges(
+    store: Store, project: ProjectStore, snapshot: str, settings: Train
+) -> None:
+    out = project.staging()
+    report = run(store.root, "1", snapshot, out, None, settings)
+    assert sorted(p.name for p in out.iterdir()) == [
+        "README.md",
+        "adapter_config.json",
+        "adapter_model.safetensors",
+        "heads.json",
+        "heads.safetensors",
+    ]
+    assert json.loads(report_path(out).read_text()) == json.loads(json.dumps(report))
+    assert report["recipe"] == asdict(recipe_for(settings.base, snapshot, settings))
+    assert (report["labels"], report["train"], report["holdout"]) == (30, 24, 6)
+    scores = report["scores"]
+    assert scores["champion"] is None
+    assert scores["candidate"]["controls"]["what"]["n"] == 6
+    assert scores["candidate"]["right"].keys() == scores["cold"]["right"].keys()
+
+
+def test_the_champion_is_judged_in_the_same_run(
+    store: Store, project: ProjectStore, snapshot: str, settings: Train
+) -> None:
+    out = project.staging()
+    run(store.root, "1", snapshot, out, None, settings)
+    recipe = recipe_for(settings.base, snapshot, settings)
+    schema = "0" * 64
+    champion = project.commit(
+        out, recipe, schema=schema, config=CONFIG, labels=30, parent=None, scores={}
+    )
+    report = run(store.root, "1", snapshot, project.staging(), champion.version, settings)
+    scores = report["scores"]
+    assert scores["champion"] == scores["candidate"]
+
+    (project.adapter_folder(champion.version) / "heads.json").unlink()
+    report = run(store.root, "1", snapshot, project.staging(), champion.version, settings)
+    assert report["scores"]["champion"] is None
+    assert "champion could not be judged" in report["notes"][-1]
+
+
+def test_the_card_names_what_the_adapter_is_made_from_and_no_text(
+    store: Store, project: ProjectStore, snapshot: str, settings: Train, examples: list[Example]
+) -> None:
+    out = project.staging()
+    run(store.root, "1", snapshot, out, None, settings)
+    card = (out / "README.md").read_text()
+    assert card.startswith("---\nbase_model: ")
+    for fact in (snapshot, recipe_for(settings.base, snapshot, settings).base_revision):
+        assert fact in card
+    assert not any(e.texts["text"] in card for e in examples)
+
+
+def test_the_holdout_changes_nothing_but_the_scores(
+    store: Store, project: ProjectStore, settings: Train, examples: list[Example]
+) -> None:
+    def tensors(rows: list[Example]) -> tuple[bytes, bytes]:
+        out = project.staging()
+        digest = project.put_snapshot(Snapshot("1", CONFIG, tuple(rows)))
+        run(store.root, "1", digest, out, None, settings)
+        names = ("adapter_model.safetensors", "heads.safetensors")
+        one, two = ((out / name).read_bytes() for name in names)
+        return one, two
+
+    assert tensors(examples) == tensors([e for e in examples if e.side == "train"])
+
+
+def arguments(store: Store, out: Path, snapshot: str, settings: str) -> list[str]:
+    given = {"--store": str(store.root), "--project": "1", "--snapshot": snapshot}
+    given |= {"--out": str(out), "--settings": settings}
+    return [part for pair in given.items() for part in pair]
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [('{"stepz": 1}', "settings.Train"), ('{"base": "nowhere"}', "neither bundled"), ("{", "")],
+)
+def test_what_cannot_be_trained_ends_with_a_reason(
+    store: Store,
+    project: ProjectStore,
+    snapshot: str,
+    caplog: pytest.LogCaptureFixture,
+    settings: str,
+    said: str,
+) -> None:
+    assert main(arguments(store, project.staging(), snapshot, settings)) == 2
+    assert said in caplog.text
+
+
+def test_an_unknown_snapshot_ends_with_a_reason(store: Store, project: ProjectStore) -> None:
+    assert main(arguments(store, project.staging(), "a" * 64, "{}")) == 2
+
+
+def test_a_snapshot_of_the_holdout_alone_is_refused(
+    store: Store, project: ProjectStore, settings: Train, examples: list[Example]
+) -> None:
+    blind = tuple(e for e in examples if e.side == "holdout")
+    digest = project.put_snapshot(Snapshot("1", CONFIG, blind))
+    with pytest.raises((LoraError, ValueError), match="nothing to learn from"):
+        run(store.root, "1", digest, project.staging(), None, settings)
