@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 import transformers
+from safetensors import SafetensorError
 from transformers import AutoModel, AutoTokenizer
 
 from lora.adapter import file_digest
@@ -61,7 +62,7 @@ def load_base(name: str, *, threads: int | None = None, device: str = "cpu") -> 
         model = AutoModel.from_pretrained(
             source.folder, local_files_only=True, use_safetensors=True, dtype=torch.float32
         )
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise BaseUnavailable(f"base {name!r} cannot be loaded: {_first_line(error)}") from error
     return as_base(source, revision, tokenizer, model.to(pick_device(device)))
 

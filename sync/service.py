@@ -82,6 +82,7 @@ class Service:
         seen = self._seen.setdefault(project, _Seen())
         with self._wake:
             deletions = self._nudged.pop(project, False)
+        before = seen.problem
         sweep = deletions or time.monotonic() - seen.swept_at >= self.world.settings.sync.sweep_s
         try:
             done = turn(self.world, project, sweep=sweep)
@@ -95,6 +96,10 @@ class Service:
         else:
             seen.pause_s, seen.ok_at = 0.0, time.time()
             seen.problem = "; ".join(done.problems) or None
+            if done.decision.train or seen.problem != before:
+                logger.info("project %s: %s", project, seen.problem or done.decision.reason)
+            if done.pushed and done.pushed.switched:
+                logger.info("project %s shows %s", project, done.pushed.version)
             seen.decision = done.decision.reason
             if sweep:
                 seen.swept_at = time.monotonic()

@@ -16,8 +16,7 @@ from lora.base import Base
 from lora.heads import Head
 from lora.loaded import Loaded, load_cold
 from lora.network import Network
-
-from .conftest import CONFIG, heads_of, tensors_of
+from tests.lora.made import CONFIG, heads_of, tensors_of
 
 TWO_TEXTS = """<View><Text name="t" value="$title"/><Text name="b" value="$body"/>
 <Choices name="kind" toName="t"><Choice value="a"/><Choice value="b"/></Choices>

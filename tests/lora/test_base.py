@@ -14,8 +14,7 @@ from lora.base import Base, as_base, load_base
 from lora.errors import BaseUnavailable
 from lora.recipe import WEIGHTS, Source, find_source
 from lora.windows import read_pieces
-
-from .conftest import tiny_model, tiny_tokenizer
+from tests.lora.made import tiny_model, tiny_tokenizer
 
 
 def test_a_local_folder_is_loaded_frozen_and_without_dropout(tiny_folder: Path) -> None:

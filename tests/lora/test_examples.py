@@ -11,8 +11,7 @@ from label_config.values import Schema
 from lora.base import Base
 from lora.examples import PER_TEXT, chosen, human_first, rows_of_example, tag
 from lora.windows import read_pieces
-
-from .conftest import example
+from tests.lora.made import example
 
 
 def tags(base: Base, schema: Schema, text: str, *spans: Span) -> tuple[int, ...]:

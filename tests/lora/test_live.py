@@ -20,8 +20,7 @@ from lora.live import Live
 from lora.loaded import load_cold, load_version
 from lora.network import Network
 from lora.store import ProjectStore, Store, write_atomic
-
-from .conftest import CONFIG, MakeVersion
+from tests.lora.made import CONFIG, MakeVersion
 
 TEXTS = ["play the red song", "buy a coat please", "paint the wall blue now", "stop"]
 
@@ -258,8 +257,10 @@ def test_a_full_lane_refuses_the_whole_request(store: Store, schema: Schema, tin
                 refused.append(error)
 
         threads = [threading.Thread(target=many) for _ in range(6)]
-        [t.start() for t in threads]
-        [t.join() for t in threads]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
         assert refused
         assert len(live.predict("1", schema, tasks(*TEXTS))) == len(TEXTS)
 
@@ -296,7 +297,7 @@ def flips_without_mixing(
             elif abs(p.score - score) > 1e-3:
                 wrong.append(f"{p.model_version} scored {p.score}, alone {score}")
 
-    def ask() -> None:
+    def ask(live: Live) -> None:
         while not done.is_set():
             try:
                 check(live.predict("1", schema, tasks(*TEXTS * 6)))
@@ -305,8 +306,9 @@ def flips_without_mixing(
 
     with serving(store, base) as live:
         version(live, schema)
-        threads = [threading.Thread(target=ask) for _ in range(4)]
-        [t.start() for t in threads]
+        threads = [threading.Thread(target=ask, args=(live,)) for _ in range(4)]
+        for thread in threads:
+            thread.start()
         for i in range(flips):
             now = project.current().version
             to = versions[i % len(versions)]
@@ -314,7 +316,8 @@ def flips_without_mixing(
                 project.move_current(now, to, "test", "")
             time.sleep(every_s)
         done.set()
-        [t.join() for t in threads]
+        for thread in threads:
+            thread.join()
     assert wrong == []
     assert seen >= set(versions)
 

@@ -17,8 +17,7 @@ from lora.base import Base
 from lora.errors import BrokenAdapter
 from lora.loaded import load_cold, load_version
 from lora.store import ProjectStore
-
-from .conftest import CONFIG, MakeVersion
+from tests.lora.made import CONFIG, MakeVersion
 
 
 @pytest.fixture

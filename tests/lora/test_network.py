@@ -11,8 +11,7 @@ from peft import PeftModel
 from label_config.values import Schema
 from lora.base import Base
 from lora.network import Network, pad, share
-
-from .conftest import tensors_of, write_files
+from tests.lora.made import tensors_of, write_files
 
 TEXTS = ["play the red song", "buy a coat", "x" * 70, "paint", ""]
 

@@ -90,8 +90,10 @@ def test_of_many_movers_with_one_expectation_one_wins(project: ProjectStore) -> 
         won.append(version)
 
     threads = [threading.Thread(target=move, args=(v,)) for v in versions]
-    [t.start() for t in threads]
-    [t.join() for t in threads]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
     assert won == [project.current().version]
 
 

@@ -14,8 +14,7 @@ from lora.recipe import recipe_for
 from lora.store import ProjectStore, Store
 from lora.train import main, report_path, run
 from settings import Train
-
-from .conftest import CONFIG
+from tests.lora.made import CONFIG
 
 
 @pytest.fixture
