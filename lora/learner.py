@@ -45,8 +45,10 @@ class Learner(torch.nn.Module):  # type: ignore[misc]
         attention_mask: torch.Tensor,
         targets: Mapping[str, torch.Tensor],
         share_of_row: torch.Tensor,
+        borrowed_share: torch.Tensor,
     ) -> dict[str, torch.Tensor]:
-        """The summed loss. `share_of_row` [rows]: a row's weight in the choices' loss."""
+        """The summed loss. `share_of_row` [rows]: a row's weight in the choices' loss;
+        `borrowed_share`: the same of a second loss on borrowed rows, added as it is."""
         kind = input_ids.device.type
         with torch.autocast(kind, dtype=torch.bfloat16, enabled=bf16_is_fast(kind)):
             out = self.encoder(input_ids=input_ids, attention_mask=attention_mask)
@@ -64,6 +66,8 @@ class Learner(torch.nn.Module):  # type: ignore[misc]
             else:
                 logits = torch.nn.functional.linear(pooled, weight, bias)
                 loss = loss + choice_loss(head.control, logits, target, share_of_row)
+                borrowed = choice_loss(head.control, logits, target, borrowed_share)
+                loss = loss + borrowed * borrowed_share.sum()
         return {"loss": loss}
 
 
@@ -95,7 +99,7 @@ def choice_loss(
 
 def collate(step: Step, heads: Sequence[Head], filler: int) -> dict[str, Any]:
     """One step as tensors: ids, mask, each control's targets, and the rows' shares."""
-    rows = [*step.rows, *step.names]
+    rows = [*step.rows, *step.names, *step.borrowed]
     inputs = pad([r.window.ids for r in rows], filler)
     width = inputs["input_ids"].shape[1]
     targets: dict[str, torch.Tensor] = {}
@@ -110,7 +114,11 @@ def collate(step: Step, heads: Sequence[Head], filler: int) -> dict[str, Any]:
         targets[c.name] = table
     each = [(1 - NAMES_SHARE) / len(step.rows)] * len(step.rows)
     each += [NAMES_SHARE / len(step.names)] * len(step.names) if step.names else []
-    return {**inputs, "targets": targets, "share_of_row": torch.tensor(each)}
+    shares = torch.tensor(each + [0.0] * len(step.borrowed))
+    borrowed = torch.zeros(len(rows))
+    if step.borrowed:
+        borrowed[-len(step.borrowed) :] = step.trust / len(step.borrowed)
+    return {**inputs, "targets": targets, "share_of_row": shares, "borrowed_share": borrowed}
 
 
 def _choice_target(control: Control, picked: tuple[int, ...] | None) -> list[int]:

@@ -66,7 +66,7 @@ def start_choices(
         weights = np.concatenate([weights, np.full(len(names), NAME_WEIGHT)])
     if len(set(labels.tolist())) < 2:
         return Head(control, cold.weight.clone(), cold.bias.clone(), trained=True)
-    classes, rows, bias = _fit(vectors, labels, weights, STRENGTH)
+    classes, rows, bias = logistic(vectors, labels, weights, STRENGTH)
     weight = torch.zeros(len(names), vectors.shape[1])
     level = torch.full((len(names),), float(bias.min()) - 1.0)  # below all that were seen
     weight[classes] = torch.tensor(rows, dtype=torch.float32)
@@ -91,7 +91,7 @@ def _start_multiple(
             labels = np.concatenate([labels, (np.arange(len(names)) == k).astype(np.int64)])
             weights = np.concatenate([weights, np.full(len(names), NAME_WEIGHT)])
         if len(set(labels.tolist())) == 2:
-            _, rows, level = _fit(points, labels, weights, STRENGTH)
+            _, rows, level = logistic(points, labels, weights, STRENGTH)
             weight[k] = torch.tensor(rows[1] - rows[0], dtype=torch.float32)
             bias[k] = float(level[1] - level[0])
     return Head(control, weight, bias, trained=True)
@@ -110,7 +110,7 @@ def start_labels(control: Control, hidden: int, used: Collection[int]) -> Head:
     return Head(control, torch.zeros(rows_of(control), hidden), level, trained=True)
 
 
-def _fit(
+def logistic(
     points: Floats, labels: Ints, weights: Floats, strength: float
 ) -> tuple[list[int], Floats, Floats]:
     """Classes, rows and bias of a logistic regression; two classes also get a row each."""

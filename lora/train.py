@@ -54,10 +54,7 @@ def run(
     device = pick_device(settings.device)
     base = load_base(settings.base, threads=settings.threads, device=device)
     clock.lap("load")
-    pool = [
-        text for texts in snapshot.pool for k, text in sorted(texts.items()) if k in schema.keys
-    ]
-    fitted = fit(base, schema, snapshot.train, pool, settings)
+    fitted = fit(base, schema, snapshot.train, snapshot.pool, settings)
     out.mkdir(parents=True, exist_ok=True)
     write_adapter(out, fitted)
     clock.lap("fit")

@@ -147,25 +147,25 @@ class Annotune:
             made.append(self.api.call("POST", path, json=body)["id"])
         return made
 
-    def annotations(self) -> dict[int, tuple[bool, Any]]:
-        """What Label Studio holds: annotation id -> (skipped, result)."""
+    def annotations(self) -> tuple[dict[int, Any], int]:
+        """What Label Studio holds: annotation id -> values, and how many tasks were skipped."""
         exported = self.api.call(
             "GET", f"/api/projects/{self.project}/export", params={"exportType": "JSON"}
         )
-        return {
-            a["id"]: (a["was_cancelled"], [r["value"] for r in a["result"]])
-            for task in exported
-            for a in task["annotations"]
-        }
+        every = [a for task in exported for a in task["annotations"]]
+        kept = [a for a in every if not a["was_cancelled"]]
+        values = {a["id"]: [r["value"] for r in a["result"]] for a in kept}
+        return values, len(every) - len(kept)
 
-    def logged(self) -> dict[int, tuple[bool, Any]]:
+    def logged(self) -> tuple[dict[int, Any], int]:
         """What the log holds, in the same form."""
         log = self.log
         try:
-            return {
-                a.id: (a.cancelled, [r["value"] for r in a.result])  # type: ignore[attr-defined]
+            values = {
+                a.id: [r["value"] for r in a.result]  # type: ignore[attr-defined]
                 for a in log.current_annotations(self.project)
             }
+            return values, log.counts(self.project).skips
         finally:
             log.close()
 

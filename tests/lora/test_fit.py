@@ -31,7 +31,10 @@ def train_into(
     folder: Path, base: Base, schema: Schema, rows: Sequence[Example], settings: Train = FAST
 ) -> dict[str, str]:
     folder.mkdir()
-    write_adapter(folder, fit(base, schema, rows, ["stop the music"], settings))
+    write_adapter(
+        folder,
+        fit(base, schema, rows, [{"text": "stop the music"}, {"text": "buy the house"}], settings),
+    )
     return digest_files(folder)
 
 
@@ -85,7 +88,7 @@ def test_every_row_is_seen_equally_often(
     tiny: Base, schema: Schema, examples: list[Example]
 ) -> None:
     rows = [r for e in examples for r in rows_of_example(tiny, schema, e)]
-    steps = plan_steps(rows, [], 15, seed=0)
+    steps = plan_steps(rows, [], [], 15, seed=0)
     seen = [sum(r is row for s in steps for r in s.rows) for row in rows]
     assert all(len(s.rows) == BATCH for s in steps)
     assert max(seen) - min(seen) <= 1
