@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -35,11 +36,11 @@ class Frozen(Protocol):
 class RoundLog:
     """Methods of the Log about rounds; the Log supplies the transactions."""
 
-    def _write(self) -> AbstractContextManager[Connection]:
-        raise NotImplementedError
+    @abstractmethod
+    def _write(self) -> AbstractContextManager[Connection]: ...
 
-    def _read(self) -> AbstractContextManager[Connection]:
-        raise NotImplementedError
+    @abstractmethod
+    def _read(self) -> AbstractContextManager[Connection]: ...
 
     def want(self, project: str, snapshot: str, reason: str, report: Frozen) -> None:
         """Note that a snapshot is to be trained; wanting the same one twice changes nothing."""

@@ -6,6 +6,7 @@ sent (unconfirmed) and confirmed afterwards, so that a crash between the two is 
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -45,11 +46,11 @@ class VersionSince:
 class ShownLog:
     """Methods of the Log about predictions; the Log supplies the transactions."""
 
-    def _write(self) -> AbstractContextManager[Connection]:
-        raise NotImplementedError
+    @abstractmethod
+    def _write(self) -> AbstractContextManager[Connection]: ...
 
-    def _read(self) -> AbstractContextManager[Connection]:
-        raise NotImplementedError
+    @abstractmethod
+    def _read(self) -> AbstractContextManager[Connection]: ...
 
     def shown(
         self, project: str, version: str | None = None, tasks: Iterable[int] | None = None

@@ -193,6 +193,12 @@ class Annotune:
 
 
 @pytest.fixture
+def wait_for() -> Callable[..., Any]:
+    """`wait_for(condition, seconds, what)`."""
+    return wait
+
+
+@pytest.fixture
 def annotune(studio: Studio, redis_server: RedisServer, tmp_path: Path) -> Iterator[Annotune]:
     """A connected project of 126 sentences; a round starts after 12 new answers."""
     backend, receiver = free_port(), free_port()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from typing import Any
 
 import httpx
@@ -45,29 +44,33 @@ class Prober:
             self.versions += [v for v in versions if self.versions[-1:] != [v]]
 
 
-def test_killed_at_every_step_the_loop_ends_as_if_nothing_had_happened(annotune: Any) -> None:
+def test_killed_at_every_step_the_loop_ends_as_if_nothing_had_happened(
+    annotune: Any, wait_for: Any
+) -> None:
     store = annotune.store
     with Prober(annotune) as prober:
         annotune.answer(12)
-        _wait_training(annotune)
+        wait_for(store.is_training, 60, "no training began")
         annotune.kill("worker")  # while its trainer works
         annotune.settled(1)
 
         annotune.answer(15, wrong_every=6)
-        _wait_training(annotune)
+        wait_for(store.is_training, 60, "no training began")
         annotune.kill_trainer()
         annotune.kill("sync")
         annotune.settled(2)
 
         before = store.current().version
         annotune.answer(14)
-        _wait(lambda: store.current().version != before or _rounds(annotune) >= 3, 200)
+        wait_for(
+            lambda: store.current().version != before or _rounds(annotune) >= 3, 200, "no verdict"
+        )
         annotune.kill("backend")  # while it should swap
         annotune.kill("sync")  # while it should push
         state = annotune.settled(3)
-        _wait(lambda: annotune.logged() == annotune.annotations(), 60)
+        wait_for(lambda: annotune.logged() == annotune.annotations(), 60, "log and truth differ")
         serving = state["version"] or ""
-        _wait(lambda: prober.versions[-1].startswith(serving or "cold-"), 60)
+        wait_for(lambda: prober.versions[-1].startswith(serving or "cold-"), 60, "no swap")
 
     assert annotune.logged() == annotune.annotations()
     manifests = store.versions()
@@ -84,14 +87,3 @@ def test_killed_at_every_step_the_loop_ends_as_if_nothing_had_happened(annotune:
 
 def _rounds(annotune: Any) -> int:
     return sum(1 for p in (annotune.store.folder / "verdicts").glob("*.json"))
-
-
-def _wait_training(annotune: Any) -> None:
-    _wait(annotune.store.is_training, 60)
-
-
-def _wait(true: Any, seconds: float) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, f"it did not happen within {seconds} s"
-        time.sleep(0.1)

@@ -21,6 +21,7 @@ from lora.plan import BATCH, plan_steps
 from settings import Train
 
 FAST = Train(steps=40, rank=4)
+POOL = ({"text": "stop the music"}, {"text": "buy the house"}, {"text": "paint it red now"})
 
 
 def of(examples: Sequence[Example], side: str) -> list[Example]:
@@ -38,6 +39,7 @@ def train_into(
     return digest_files(folder)
 
 
+@pytest.mark.model  # trains: seconds
 def test_training_beats_the_cold_start(
     tiny: Base, schema: Schema, examples: list[Example], tmp_path: Path
 ) -> None:
@@ -51,6 +53,7 @@ def test_training_beats_the_cold_start(
     assert set(candidate["right"]) == {e.id for e in holdout}
 
 
+@pytest.mark.model  # trains: seconds
 def test_the_same_rows_in_any_order_give_the_same_bytes(
     tiny: Base, schema: Schema, examples: list[Example], tmp_path: Path
 ) -> None:
@@ -61,6 +64,7 @@ def test_the_same_rows_in_any_order_give_the_same_bytes(
     assert one == two
 
 
+@pytest.mark.model  # trains: seconds
 def test_another_seed_gives_another_adapter(
     tiny: Base, schema: Schema, examples: list[Example]
 ) -> None:
@@ -71,6 +75,7 @@ def test_another_seed_gives_another_adapter(
     assert not one.weight.equal(two.weight)
 
 
+@pytest.mark.model  # trains: seconds
 def test_a_control_nobody_answered_stays_cold(
     tiny: Base, schema: Schema, examples: list[Example]
 ) -> None:

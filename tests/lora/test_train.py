@@ -27,6 +27,7 @@ def snapshot(project: ProjectStore, examples: list[Example]) -> str:
     return project.put_snapshot(Snapshot("1", CONFIG, tuple(examples), ({"text": "stop"},)))
 
 
+@pytest.mark.model  # trains: seconds
 def test_a_run_leaves_an_adapter_that_commits_and_a_report_that_judges(
     store: Store, project: ProjectStore, snapshot: str, settings: Train
 ) -> None:
@@ -48,6 +49,7 @@ def test_a_run_leaves_an_adapter_that_commits_and_a_report_that_judges(
     assert scores["candidate"]["right"].keys() == scores["cold"]["right"].keys()
 
 
+@pytest.mark.model  # trains: seconds
 def test_the_champion_is_judged_in_the_same_run(
     store: Store, project: ProjectStore, snapshot: str, settings: Train
 ) -> None:
@@ -68,6 +70,7 @@ def test_the_champion_is_judged_in_the_same_run(
     assert "champion could not be judged" in report["notes"][-1]
 
 
+@pytest.mark.model  # trains: seconds
 def test_the_card_names_what_the_adapter_is_made_from_and_no_text(
     store: Store, project: ProjectStore, snapshot: str, settings: Train, examples: list[Example]
 ) -> None:
@@ -80,6 +83,7 @@ def test_the_card_names_what_the_adapter_is_made_from_and_no_text(
     assert not any(e.texts["text"] in card for e in examples)
 
 
+@pytest.mark.model  # trains: seconds
 def test_the_holdout_changes_nothing_but_the_scores(
     store: Store, project: ProjectStore, settings: Train, examples: list[Example]
 ) -> None:

@@ -1,0 +1,77 @@
+"""A round as a person starts it, and what must stay quick while it runs."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import httpx
+import pytest
+
+from settings import load
+from sync.receiver import SECRET_HEADER
+
+pytestmark = pytest.mark.real
+
+
+def test_start_training_trains_while_webhooks_stay_quick_and_rollback_serves_at_once(
+    annotune: Any, wait_for: Any
+) -> None:
+    api, store, project = annotune.api, annotune.store, annotune.project
+    hooks = api.call("GET", "/api/webhooks/", params={"project": project})
+    settings = load(annotune.env)
+    assert [h["url"] for h in hooks] == [f"{settings.sync.url}/webhook"], "only sync's own"
+    blind = [t["id"] in store.blind() for t in _served(annotune, 11)]
+    assert blind == [False, False, True] * 3 + [False, False], "one task in three is blind"
+
+    backend = api.call("GET", "/api/ml", params={"project": project})[0]["id"]
+    api.call("POST", f"/api/ml/{backend}/train")  # the Start Training button
+    wait_for(store.is_training, 60, "Start Training started nothing")
+    waits = sorted(_nudge(settings, project) for _ in range(200))
+    assert store.is_training(), "the training ended before the webhooks were measured"
+    assert waits[197] < 0.2, f"99 of 100 webhooks should be answered within 200 ms: {waits[-5:]}"
+
+    state = annotune.settled(1)
+    assert state["labels"] == 11 and state["last_verdict"]["promoted"], state["last_verdict"]
+    version = state["version"]
+    wait_for(lambda: annotune.predict(["hello"])["model_version"] == version, 30, "no swap")
+    wait_for(lambda: _shown(annotune) == version, 60, "the project does not show the version")
+
+    began = time.monotonic()
+    annotune.cli("rollback", project)
+    wait_for(
+        lambda: annotune.predict(["hello"])["model_version"].startswith("cold-"), 30, "no rollback"
+    )
+    assert time.monotonic() - began < 30
+    annotune.cli("promote", project, version)
+    assert [v["state"] for v in annotune.cli("versions", project)] == ["serving"]
+    annotune.cli("promote", project, version, code=5)
+    annotune.cli("promote", project, "v9-00000000", code=4)
+
+    api.call("DELETE", f"/api/projects/{project}/")
+    health = f"{settings.sync.url}/health"
+    wait_for(lambda: httpx.get(health).json()["status"] == "DEGRADED", 60, "nobody noticed")
+    assert len(annotune.logged()[0]) == 11, "the log outlives the project"
+
+
+def _served(annotune: Any, count: int) -> list[Any]:
+    """The tasks that Label Studio serves while answering `count` of them."""
+    served = []
+    for _ in range(count):
+        path = f"/api/projects/{annotune.project}/next"
+        served.append(annotune.api.call("GET", path))
+        annotune.answer(1)
+    return served
+
+
+def _nudge(settings: Any, project: str) -> float:
+    body = {"action": "ANNOTATION_CREATED", "project": {"id": int(project)}}
+    began = time.monotonic()
+    headers = {SECRET_HEADER: settings.sync.secret}
+    answer = httpx.post(f"{settings.sync.url}/webhook", json=body, headers=headers, timeout=5)
+    assert answer.json() == {"status": "ok"}
+    return time.monotonic() - began
+
+
+def _shown(annotune: Any) -> Any:
+    return annotune.api.call("GET", f"/api/projects/{annotune.project}/")["model_version"]

@@ -1,0 +1,168 @@
+"""The command line: JSON for programs, words for people, exit codes that mean something."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from lora.adapter import Recipe
+from lora.store import Store
+from sync import bootstrap
+from sync.cli import main
+from sync.log import Log
+from sync.loop import World
+from sync.studio_values import NoSuchProject, StudioDown, StudioError
+from tests.sync.fake_studio import FakeStudio
+from tests.sync.test_loop import CONFIG, FakeJobs
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture(autouse=True)
+def environment() -> Iterator[None]:
+    """The command hands its --env-file on to children through os.environ: put that back."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run a command on an empty home; neighbours are fakes, the log and the store are real."""
+    studio = FakeStudio(CONFIG)
+    for name in ("ANNOTUNE_STUDIO_TOKEN", "ANNOTUNE_SYNC_SECRET"):
+        monkeypatch.setenv(name, "x")
+    monkeypatch.setenv("ANNOTUNE_HOME", str(tmp_path))
+    monkeypatch.setenv("ANNOTUNE_BACKEND_URL", "http://127.0.0.1:9")
+
+    def build(settings: Any) -> World:
+        client = bootstrap.BackendClient(settings.backend.url, "", "")
+        log = Log(settings.log_url)
+        store = Store(settings.store)
+        return World(settings, store, log, studio, FakeJobs(), client)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(bootstrap, "build", build)
+
+    def invoke(*args: str) -> Result:
+        return CliRunner().invoke(main, args)
+
+    invoke.studio = studio  # type: ignore[attr-defined]
+    invoke.home = tmp_path  # type: ignore[attr-defined]
+    return invoke
+
+
+def connected(run: Run) -> None:
+    home: Path = run.home  # type: ignore[attr-defined]
+    log = Log(f"sqlite:///{home / 'log.db'}")
+    log.connect("1", "fake")
+    log.close()
+
+
+def version(run: Run, number: int = 1) -> str:
+    home: Path = run.home  # type: ignore[attr-defined]
+    store = Store(home / "store").project("1")
+    folder = store.staging()
+    (folder / "heads.json").write_text("{}")
+    recipe = Recipe("minilm", "r", f"{number:064x}", {}, 0)
+    made = store.commit(
+        folder, recipe, schema="s", config="<View/>", labels=25, parent=None, scores={}
+    )
+    return made.version
+
+
+def test_every_command_has_help_and_json(run: Run) -> None:
+    for name, command in main.commands.items():
+        if command.hidden:
+            continue
+        shown = run(name, "--help")
+        assert shown.exit_code == 0 and "--json" in shown.output
+        assert len(shown.output.splitlines()) > 4
+
+
+def test_status_of_a_project_nobody_connected_says_how_to(run: Run) -> None:
+    done = run("status", "1")
+    assert (done.exit_code, "annotune connect 1" in done.output) == (4, True)
+
+
+def test_status_is_json_for_programs_and_lines_for_people(run: Run) -> None:
+    connected(run)
+    state = json.loads(run("status", "1", "--json").stdout)
+    assert (state["project"], state["labels"], state["version"]) == ("1", 0, None)
+    assert "blind labels" in run("status", "1").output
+    assert json.loads(run("status", "--json").stdout)[0]["project"] == "1"
+    assert "fake" in run("status").output
+
+
+def test_promote_and_rollback_move_current_and_refuse_the_impossible(run: Run) -> None:
+    connected(run)
+    made = version(run)
+    assert run("promote", "1", "v7-00000000").exit_code == 4
+    done = run("promote", "1", made, "--json")
+    assert json.loads(done.stdout) == {"project": "1", "before": None, "version": made}
+    assert run("promote", "1", made).exit_code == 5
+    assert run("rollback", "1").exit_code == 0
+    refused = run("rollback", "1")
+    assert refused.exit_code == 5 and "serves the cold start" in refused.output
+    rows = json.loads(run("versions", "1", "--json").stdout)
+    assert [(r["version"], r["state"]) for r in rows] == [(made, "rolled back")]
+
+
+def test_train_leaves_a_note_for_sync(run: Run) -> None:
+    connected(run)
+    assert run("train", "1").exit_code == 0
+    home: Path = run.home  # type: ignore[attr-defined]
+    assert Store(home / "store").project("1").asked() is not None
+
+
+def test_once_says_the_decision_and_which_neighbour_is_missing(run: Run) -> None:
+    connected(run)
+    done = run("once", "1", "--json")
+    said = json.loads(done.stdout)
+    assert (done.exit_code, said["trains"]) == (3, False)
+    assert "does not answer /setup" in said["problems"][0]
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(StudioDown("it is down"), 3), (NoSuchProject("it is gone"), 4)]
+)
+def test_a_neighbour_that_fails_has_its_exit_code(
+    run: Run, error: StudioError, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(FakeStudio, "project", fail)
+    done = run("connect", "1")
+    assert (done.exit_code, done.output.strip()) == (code, f"Error: {error}")
+
+
+def test_a_wrong_setting_is_named(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANNOTUNE_TRAIN_EVERY", "often")
+    done = run("status")
+    assert done.exit_code == 2 and "ANNOTUNE_TRAIN_EVERY='often'" in done.output
+
+
+def test_an_environment_file_is_read_and_a_broken_one_named(run: Run, tmp_path: Path) -> None:
+    good = tmp_path / "env"
+    good.write_text("# a comment\n\nANNOTUNE_TRAIN_EVERY=0\n")
+    done = run("--env-file", str(good), "status")
+    assert done.exit_code == 2 and "must be 1 or more" in done.output
+    good.write_text("ANNOTUNE_TRAIN_EVERY\n")
+    assert f"{good}:1 is not NAME=value" in run("--env-file", str(good), "status").output
+
+
+def test_a_project_id_that_could_leave_the_store_is_refused(run: Run) -> None:
+    assert run("versions", "../../etc").exit_code == 2
+
+
+def test_a_token_is_needed_to_reach_label_studio(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ANNOTUNE_STUDIO_TOKEN", raising=False)
+    done = CliRunner().invoke(main, ["status"])
+    assert done.exit_code == 2 and "ANNOTUNE_STUDIO_TOKEN_FILE" in done.output
