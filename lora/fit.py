@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import random
+import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -123,7 +124,7 @@ def _train(base: Base, learner: Learner, steps: Sequence[Step], settings: Train)
     filler = base.tokenizer.pad_token_id or 0
     starts = learner.starts
     arguments = TrainingArguments(
-        output_dir="unused",
+        output_dir=tempfile.gettempdir(),  # must exist; nothing is saved there
         max_steps=len(steps),
         per_device_train_batch_size=1,  # of planned steps, each a batch of rows
         train_sampling_strategy="sequential",  # the plan is shuffled already

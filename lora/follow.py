@@ -170,9 +170,12 @@ class Followed:
         return [wanted, *self._older(wanted)] if wanted else [None]
 
     def _older(self, than: str | None) -> list[str | None]:
-        """Complete versions before `than`, newest first, but none a person withdrew; then cold."""
-        withdrawn = self.store.withdrawn()
-        found = [m.version for m in reversed(self.store.versions()) if m.version not in withdrawn]
+        """Complete versions before `than` that served once, newest first; then the cold start.
+
+        Neither one a person withdrew nor a candidate the gate kept back ever stands in.
+        """
+        good = self.store.served() - self.store.withdrawn()
+        found = [m.version for m in reversed(self.store.versions()) if m.version in good]
         if than is not None:
             found = [v for v in found if _number(v) < _number(than)]
         return [*found, None]

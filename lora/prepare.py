@@ -110,7 +110,7 @@ def _prepare_choices(
     if trust:
         made.names += [_name_row(network.base, control, k) for k in range(len(control.labels))]
     else:
-        made.notes.append(f"{control.name}: label names did not pass the permutation gate")
+        made.notes.append(f"{control.name}: label names did not help on the answers")
     if not control.multiple and seen.pool:
         known = names if trust else None
         found = borrow(vectors, first, known, _floats(seen.pool), len(control.labels))

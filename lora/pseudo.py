@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from lora.start import NAME_WEIGHT, Floats, Ints, logistic
+from lora.start import FROZEN_STRENGTH, Floats, Ints, logistic, with_names
 
 POOL_SAMPLE = 300  # pool texts that are looked at
-STRENGTH = 10.0  # sklearn's C of the frozen teacher
 SURE_SHARE = 0.5  # of a label's texts, by margin
 MANY_LABELS, MANY_ANSWERS = 20, 400  # from so many answers on, few labels gain nothing
 
@@ -27,14 +26,13 @@ def borrow(
     """
     if not len(pool) or (len(labels) > MANY_ANSWERS and count < MANY_LABELS):
         return []
-    points, targets, weights = vectors, labels, np.ones(len(labels))
+    points, targets = vectors, labels
+    weights: Floats = np.ones(len(labels))
     if names is not None:
-        points = np.concatenate([points, names])
-        targets = np.concatenate([targets, np.arange(count)])
-        weights = np.concatenate([weights, np.full(count, NAME_WEIGHT)])
+        points, targets, weights = with_names(points, targets, names)
     if len(set(targets.tolist())) < 2:
         return []
-    classes, rows, bias = logistic(points, targets, weights, STRENGTH)
+    classes, rows, bias = logistic(points, targets, weights, FROZEN_STRENGTH)
     scores = pool @ rows.T + bias
     guess = scores.argmax(axis=1)
     ordered = np.sort(scores, axis=1)

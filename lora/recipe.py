@@ -15,7 +15,7 @@ from settings import Train
 
 WEIGHTS = "model.safetensors"
 
-FIT = 1
+FIT = 2
 """Raised when the fit itself changes, so that an old adapter is not taken for a new one's."""
 
 PLACE_ONLY = {"base", "seed", "every", "least", "age_s", "pool", "threads"}

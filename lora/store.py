@@ -3,6 +3,7 @@
     projects/<id>/CURRENT.json      the serving version, moved only by compare-and-set
                   blind.json        task ids whose predictions are withheld
                   snapshots/<hash>.json   adapters/<version>/   verdicts/<snapshot>.json
+                  served.json       versions CURRENT ever named
                   withdrawn.json    versions a person rolled back      asked.json   train by hand
                   train.lock        held by the one trainer of the project
 
@@ -139,12 +140,19 @@ class ProjectStore:
                 raise Withdrawn(
                     f"{to} was rolled back by a person; promote it by hand or train a new one"
                 )
+            if to is not None:  # noted first: whatever CURRENT ever named is in the list
+                served = json.dumps(sorted(self.served() | {to}))
+                write_atomic(self._ensure() / "served.json", served)
             stamp = datetime.now(timezone.utc).isoformat()
             moved = Current(to, stamp, by, why, previous=now.version)
             write_atomic(
                 self._ensure() / "CURRENT.json", json.dumps(moved.__dict__, ensure_ascii=False)
             )
             return moved
+
+    def served(self) -> frozenset[str]:
+        """Versions that CURRENT named at some time; others were never good enough to serve."""
+        return frozenset(_read_json(self.folder / "served.json", []))
 
     def withdrawn(self) -> frozenset[str]:
         """Versions that a person rolled back."""

@@ -38,12 +38,12 @@ def _describe(
     store: ProjectStore, m: Manifest, current: str | None, withdrawn: frozenset[str]
 ) -> dict[str, Any]:
     verdict = store.verdict(m.recipe.snapshot) or {}
-    state = "kept"
+    state = "kept back"
     if m.version == current:
         state = "serving"
     elif m.version in withdrawn:
         state = "rolled back"
-    elif verdict.get("promoted"):
+    elif m.version in store.served():
         state = "replaced"
     return {
         "version": m.version,
@@ -99,10 +99,9 @@ def rollback(store: ProjectStore, who: str, to: str | None = None) -> Moved:
 
 
 def _before(store: ProjectStore, version: str) -> str | None:
-    withdrawn = store.withdrawn()
+    good = store.served() - store.withdrawn()
     number = int(version[1:].split("-")[0])
     for manifest in reversed(store.versions()):
-        promoted = (store.verdict(manifest.recipe.snapshot) or {}).get("promoted")
-        if manifest.number < number and promoted and manifest.version not in withdrawn:
+        if manifest.number < number and manifest.version in good:
             return manifest.version
     return None

@@ -1,17 +1,53 @@
 """The order of the label stream: Label Studio serves the lowest prediction score first.
 
-A shown task's score is its model's confidence; a blind task's score is only a place in the queue,
-drawn by hash and never by a model. Pure arithmetic; `sync/push.py` applies it.
+Shown tasks come one of each predicted answer in turn, each time the one the model is least sure
+of; a blind task's place is drawn by hash and never by a model. So a pushed task's score is its
+place in the queue (regions keep their probabilities). Why not confidence alone: docs/decisions
+0005. Pure arithmetic; `sync/push.py` applies it.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from settings import Blind
 
 ROUNDED = 1e-6  # the backend rounds confidences to six decimals
+
+
+@dataclass(frozen=True)
+class Guess:
+    """What orders a shown task: the predicted answer, and how sure the model is in [0, 1]."""
+
+    task: int
+    answer: tuple[str, ...]
+    confidence: float
+
+
+def shown_places(
+    project: str, guesses: Sequence[Guess], *, by_confidence: bool
+) -> dict[int, float]:
+    """A score in [0, 1] for each task: its turn within its predicted answer, then its confidence.
+
+    Without `by_confidence` a hash draws the order within an answer: the cold start is unsure where
+    label names collide, which says little of where it errs. `guesses` may be any fair sample of
+    the tasks: the turn is measured against their number, so samples interleave.
+    """
+    place = {
+        g.task: confidence_place(project, g.task, g.confidence)
+        if by_confidence
+        else fraction(project, g.task)
+        for g in guesses
+    }
+    turns: Counter[tuple[str, ...]] = Counter()
+    scores: dict[int, float] = {}
+    for guess in sorted(guesses, key=lambda g: place[g.task]):
+        scores[guess.task] = (turns[guess.answer] + place[guess.task]) / len(guesses)
+        turns[guess.answer] += 1
+    return scores
 
 
 def confidence_place(project: str, task: int, confidence: float) -> float:
@@ -20,8 +56,12 @@ def confidence_place(project: str, task: int, confidence: float) -> float:
     Equal scores would be served in an order nobody chose, with no room for a blind task between
     them; the hash makes that order fair, and leaves different confidences as they stand.
     """
-    drawn = int.from_bytes(drawn_by(project, task)[:8], "big")
-    return confidence * (1 - ROUNDED) + ROUNDED * (drawn + 1) / (2**64 + 2)
+    return confidence * (1 - ROUNDED) + ROUNDED * fraction(project, task)
+
+
+def fraction(project: str, task: int) -> float:
+    """A number between 0 and 1 that is the task's own for ever."""
+    return (int.from_bytes(drawn_by(project, task)[:6], "big") + 1) / (2**48 + 2)
 
 
 def drawn_by(project: str, task: int) -> bytes:

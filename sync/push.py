@@ -19,17 +19,18 @@ from typing import Any, TypeVar
 
 import httpx
 
-from label_config.values import Schema
+from label_config.values import Choice, Region, Schema
 from label_config.wire import read_result, write_result
 from settings import Settings
 from sync import log_tables
 from sync.backend_client import BackendDown
 from sync.log import Log, LoggedTask
 from sync.log_shown import VersionSince
-from sync.order import blind_places, confidence_place, drawn_by
+from sync.order import Guess, blind_places, drawn_by, shown_places
 from sync.studio_values import NewPrediction, ProjectInfo, StudioLike, StudioRejected
 
 T = TypeVar("T")
+Wire = list[dict[str, Any]]
 BULK = {"X-Annotune-Priority": "bulk"}
 OURS = re.compile(r"^(cold-[0-9a-f]{8}|v\d+-[0-9a-f]{8}(\+[0-9a-f]{8})?)$")
 BUDGET_S = 20.0  # a turn also has to listen; what is left goes in the next one
@@ -76,7 +77,10 @@ def push(
     if lacking or info.model_version != version:
         log.believe(project, version, studio.tasks_with_version(project, version))
         lacking = _lacking(log, project, version)
-    shown = [task for task, blind in lacking.items() if not blind]
+    shown = sorted(
+        (task for task, blind in lacking.items() if not blind),
+        key=lambda task: drawn_by(project, task),  # each part a fair sample of all
+    )
     blind = [task for task, blind in lacking.items() if blind]
     done, ends = 0, time.monotonic() + budget_s
     try:
@@ -212,11 +216,13 @@ class _Asker:
 
     def predictions(self, tasks: Sequence[LoggedTask]) -> list[NewPrediction]:
         """One prediction a task. Raises BackendDown, or OtherVersion when it is not ours."""
-        made: list[NewPrediction] = []
+        made: list[tuple[Guess, Wire]] = []
         for batch in self._batches(tasks):
             answers = self._ask(batch)
             made += [self._read(t, a) for t, a in zip(batch, answers, strict=True)]
-        return made
+        learned = not self.version.startswith("cold-")
+        places = shown_places(self.project, [g for g, _ in made], by_confidence=learned)
+        return [NewPrediction(g.task, wire, places[g.task], self.version) for g, wire in made]
 
     def _batches(self, tasks: Sequence[LoggedTask]) -> Iterator[list[LoggedTask]]:
         batch: list[LoggedTask] = []
@@ -261,7 +267,7 @@ class _Asker:
             time.sleep(min(wait, LONGEST_WAIT_S))
         return self.client.post("/predict", json=body)
 
-    def _read(self, task: LoggedTask, answer: Any) -> NewPrediction:
+    def _read(self, task: LoggedTask, answer: Any) -> tuple[Guess, Wire]:
         """One answer, checked: Label Studio would store anything."""
         version = answer.get("model_version") if isinstance(answer, dict) else None
         if version != self.version:
@@ -270,6 +276,10 @@ class _Asker:
         if not isinstance(score, (int, float)) or not 0 <= score <= 1:
             raise BackendDown(f"the backend's score of task {task.id} is no number in [0, 1]")
         read = read_result(self.schema, task.data, answer.get("result"))
-        place = confidence_place(self.project, task.id, score)
         wire = write_result(self.schema, task.id, read.regions)
-        return NewPrediction(task.id, wire, place, self.version)
+        return Guess(task.id, _first_choice(read.regions), float(score)), wire
+
+
+def _first_choice(regions: Sequence[Region]) -> tuple[str, ...]:
+    """The labels of the first Choices control, which the order takes turns over; else nothing."""
+    return next((r.labels for r in regions if isinstance(r, Choice)), ())

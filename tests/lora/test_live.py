@@ -154,11 +154,14 @@ def test_with_no_version_that_loads_the_cold_start_answers(
         assert version(live, schema) == f"cold-{schema.short}"
 
 
-def test_a_fallback_is_never_one_that_a_person_withdrew(
+def test_a_fallback_is_never_one_that_was_withdrawn_or_kept_back(
     store: Store, project: ProjectStore, make_version: MakeVersion, schema: Schema, tiny: Base
 ) -> None:
-    one, two, bad = (make_version(seed) for seed in (1, 2, 3))
-    project.move_current(None, bad.version, "gate", "")
+    one, two, _kept_back, bad = (make_version(seed) for seed in (1, 2, 3, 4))
+    before = None
+    for made in (one, two, bad):
+        project.move_current(before, made.version, "gate", "")
+        before = made.version
     project.set_withdrawn(two.version, True)
     (project.adapter_folder(bad.version) / MANIFEST).unlink()
     with serving(store, tiny) as live:

@@ -38,7 +38,7 @@ def names(store: ProjectStore) -> list[str]:
 
 
 def test_versions_say_what_became_of_each(store: ProjectStore) -> None:
-    assert [v["state"] for v in versions(store)] == ["replaced", "kept", "serving"]
+    assert [v["state"] for v in versions(store)] == ["replaced", "kept back", "serving"]
     assert [v["holdout"] for v in versions(store)] == [0.25, 0.5, 0.75]
 
 
@@ -47,7 +47,7 @@ def test_rollback_goes_to_what_served_before_not_to_what_was_kept_back(store: Pr
     moved = rollback(store, "ops")
     assert (moved.before, moved.now) == (v3, v1)
     assert store.current().version == v1
-    assert [v["state"] for v in versions(store)] == ["serving", "kept", "rolled back"]
+    assert [v["state"] for v in versions(store)] == ["serving", "kept back", "rolled back"]
 
 
 def test_a_second_rollback_reaches_the_cold_start_and_a_third_is_refused(
