@@ -8,7 +8,7 @@ import torch
 
 from label_config.values import Control, Label
 from lora.heads import NEVER, Head
-from lora.start import names_help, start_choices, start_labels
+from lora.start import _beat_permutations, names_help, start_choices, start_labels
 
 HIDDEN, K = 8, 4
 CONTROL = Control("what", "Choices", "t", "x", tuple(Label(v, v) for v in "abcd"))
@@ -82,3 +82,13 @@ def test_span_tags_nobody_used_stay_silent(used: set[int], open_rows: list[int])
     control = Control("parts", "Labels", "t", "x", CONTROL.labels)
     head = start_labels(control, HIDDEN, used)
     assert [i for i in range(2 * K) if head.bias[i] > NEVER] == open_rows
+
+
+def test_names_that_are_unsure_of_what_was_asked_for_still_help() -> None:
+    """As when only the least sure texts were answered: between two names, told apart by more."""
+    texts, labels, names = cloud(36)
+    labels = labels % 2
+    apart = np.eye(K, HIDDEN, k=K)[labels]
+    texts = 0.2 * (texts - np.eye(K, HIDDEN)[labels]) + (names[0] + names[1]) / 2 + apart
+    assert not _beat_permutations(texts, labels, names, texts, seed=0)
+    assert names_help(texts, labels, names, texts, seed=0)

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from settings import Blind
-from sync.order import blind_places, confidence_place
+from sync.order import Guess, blind_places, confidence_place, shown_places
 
 RULE = Blind(first_in=3, enough=30, then_in=6)
 
@@ -70,3 +70,40 @@ def test_a_confidence_stays_what_it_is_to_its_last_digit(
     assert 0.0 < here < 1.0 and abs(here - a) <= 1e-6
     if a - b >= 2e-6:
         assert here > there
+
+
+def order(guesses: list[Guess], by_confidence: bool = True) -> list[int]:
+    scores = shown_places("1", guesses, by_confidence=by_confidence)
+    assert all(0.0 <= s <= 1.0 for s in scores.values())
+    assert len(set(scores.values())) == len(guesses)
+    return sorted(scores, key=lambda task: scores[task])
+
+
+def test_with_one_answer_the_least_sure_comes_first() -> None:
+    guesses = [Guess(n, ("a",), c) for n, c in enumerate((0.9, 0.2, 0.5, 0.4))]
+    assert order(guesses) == [1, 3, 2, 0]
+
+
+def test_predicted_answers_take_turns_however_unsure_one_of_them_is() -> None:
+    unsure = [Guess(n, ("a",), 0.1 + n / 100) for n in range(6)]
+    sure = [Guess(100 + n, ("b",), 0.9 + n / 100) for n in range(3)]
+    assert order([*sure, *unsure]) == [0, 100, 1, 101, 2, 102, 3, 4, 5]
+
+
+def test_the_cold_start_takes_turns_too_but_its_confidence_orders_nothing() -> None:
+    def guesses(confidence: float) -> list[Guess]:
+        return [Guess(n, ("ab"[n % 2],), (n * confidence) % 1) for n in range(40)]
+
+    assert order(guesses(0.37), by_confidence=False) == order(guesses(0.91), by_confidence=False)
+    first = order(guesses(0.37), by_confidence=False)
+    assert all({first[i] % 2, first[i + 1] % 2} == {0, 1} for i in range(0, 40, 2))
+
+
+def test_two_samples_of_the_tasks_interleave() -> None:
+    guesses = [Guess(n, ("ab"[n % 2],), (n * 7 % 40) / 40) for n in range(40)]
+    whole = shown_places("1", guesses, by_confidence=True)
+    parts = {}
+    for part in (guesses[:20], guesses[20:]):
+        parts |= shown_places("1", part, by_confidence=True)
+    far = [abs(whole[n] - parts[n]) for n in range(40)]
+    assert max(far) < 0.15, "a task's place should not depend on the part it was sent in"
