@@ -21,7 +21,7 @@ from demo.process import LOOPBACK, Process, StartFailed, free_port, start, wait_
 EMAIL = "demo@annotune.local"
 FIRST_START_S = 300.0  # migrations take about 45 s on two idle cores, longer beside a build
 LOCK_S = 300  # a task opened and left is given to others after this; old predictions live as long
-CANDIDATES = (".venv-ls/bin/label-studio", "/tmp/cache/ls/bin/label-studio")
+INSTALLED = Path(__file__).parents[1] / ".venv-ls/bin/label-studio"
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def start_studio(folder: Path, environ: Mapping[str, str], lock_s: int = LOCK_S)
 
 def find_label_studio(environ: Mapping[str, str]) -> str:
     """The label-studio program: DEMO_STUDIO, else the one `make` installed."""
-    for path in (environ.get("DEMO_STUDIO", ""), *CANDIDATES):
+    for path in (environ.get("DEMO_STUDIO", ""), str(INSTALLED)):
         if path and Path(path).is_file():
             return str(Path(path).resolve())
     if found := shutil.which("label-studio"):

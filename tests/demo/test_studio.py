@@ -26,7 +26,7 @@ def test_a_missing_label_studio_says_what_would_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("demo.studio.CANDIDATES", ())
+    monkeypatch.setattr("demo.studio.INSTALLED", tmp_path / "nowhere")
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(StartFailed, match=r"make \.venv-ls"):
         find_label_studio({})
