@@ -17,6 +17,7 @@ from demo.api import StudioApi, StudioRefused
 from demo.rows import CHOICES, LABELS, TEXT, Row
 
 Regions = list[dict[str, Any]]
+WAITS = (1.0, 2.0, 4.0, 8.0)  # seconds before the submit is pressed again
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Answered:
     changed: bool
     version: str | None
     at: float  # monotonic time at which Label Studio's reply to the submit came
+    resubmitted: int = 0  # how often Label Studio failed before
 
 
 class Annotator:
@@ -48,6 +50,7 @@ class Annotator:
         self._random = random.Random(seed)
         self._pace = pace
         self._sleep = sleep
+        self.resubmitted = 0
 
     def answer_next(self) -> Answered | None:
         """Answer the next task; None when Label Studio has no further one.
@@ -73,15 +76,39 @@ class Annotator:
             "parent_prediction": newest["id"] if newest else None,
         }
         path = f"/api/tasks/{task['id']}/annotations/"
-        self._api.call("POST", path, params={"project": self._project}, json=body)
+        before = self.resubmitted
+        self._insist("POST", path, params={"project": self._project}, json=body)
         version = shown["model_version"] if shown else None
         return Answered(
-            task["id"], shown is not None, bool(shown) and not accepted, version, time.monotonic()
+            task["id"],
+            shown is not None,
+            bool(shown) and not accepted,
+            version,
+            time.monotonic(),
+            self.resubmitted - before,
         )
+
+    def _insist(self, method: str, path: str, **options: Any) -> Any:
+        """A call, repeated as a person would press the button again when Label Studio fails.
+
+        On SQLite it answers 500 ("database is locked") while a bulk write takes longer than 5 s.
+        An annotation's unique_id makes repeating safe: 409 says that it is stored already.
+        """
+        for wait in WAITS:
+            try:
+                return self._api.call(method, path, **options)
+            except StudioRefused as error:
+                if error.status == 409:
+                    return None
+                if error.status < 500:
+                    raise
+            self.resubmitted += method == "POST"
+            self._sleep(wait)
+        return self._api.call(method, path, **options)
 
     def _next_task(self) -> dict[str, Any] | None:
         try:
-            task: dict[str, Any] = self._api.call("GET", f"/api/projects/{self._project}/next")
+            task: dict[str, Any] = self._insist("GET", f"/api/projects/{self._project}/next")
         except StudioRefused as error:
             if error.status == 404:
                 return None

@@ -19,7 +19,8 @@ from demo.predictor import Answer, Backend, PredictFailed
 
 RATE = 6.0  # requests a second; the promise is kept under at least 5
 TEXTS = 16
-EACH = 2  # texts a request: two are enough to catch a reply that mixes versions
+EACH = 2  # texts a request
+LONG, LONG_EVERY = 40, 30  # every 30th asks 40: a reply over several batches, where a mix could be
 FIRST_ID = 1_000_000_000  # beyond every task of a real Label Studio, so never a blind one
 
 
@@ -106,7 +107,8 @@ class Probe:
                 due += self._gap_s
 
     def _ask(self, http: httpx.Client, number: int) -> None:
-        picked = tuple((number * EACH + i) % len(self.texts) for i in range(EACH))
+        each = LONG if number % LONG_EVERY == 0 else EACH
+        picked = tuple((number * EACH + i) % len(self.texts) for i in range(each))
         try:
             answers = self._backend.predict(http, [self.texts[i] for i in picked], FIRST_ID)
         except PredictFailed as error:

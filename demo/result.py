@@ -17,6 +17,7 @@ class Round:
     `labels`: submitted answers so far. `correction_rate`: changed / shown within this round.
     `holdout`: the serving version's gate score in this round's judging. `trigger_to_serving_s`:
     from the triggering submit's reply until /predict first answered with the new version.
+    `resubmitted`: submits that Label Studio itself failed on and that were pressed again.
     """
 
     labels: int
@@ -28,6 +29,7 @@ class Round:
     promoted: bool
     reason: str
     trigger_to_serving_s: float | None
+    resubmitted: int = 0
 
 
 @dataclass(frozen=True)

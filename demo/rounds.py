@@ -71,6 +71,7 @@ def play(stage: Stage, labels: int, goal: int, last: Scores) -> tuple[Round, Sco
             promoted=bool(verdict["promoted"]),
             reason=str(verdict["reason"]),
             trigger_to_serving_s=wait,
+            resubmitted=sum(a.resubmitted for a in given),
         ),
         last,
     )

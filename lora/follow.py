@@ -101,6 +101,9 @@ class Followed:
         known, blind = self._blind
         if seen == known:
             return blind
+        if seen is None and known is not None:  # taken away: withhold what was withheld
+            self.blind_error = "blind.json is gone; the list read last still holds"
+            return blind
         try:
             blind = self.store.blind()
         except (ValueError, TypeError, OSError) as error:

@@ -239,12 +239,13 @@ class ProjectStore:
                 yield int(match[1])
 
     def sweep(self, older_than_s: float = 3600) -> list[str]:
-        """Remove staging folders nobody has touched for a while; returns their names."""
+        """Remove what unfinished writers left and nobody touched for a while; returns its names."""
         gone: list[str] = []
-        for path in self._ensure("adapters").glob(STAGING + "*"):
-            if time.time() - path.stat().st_mtime > older_than_s:
-                shutil.rmtree(path, ignore_errors=True)
-                gone.append(path.name)
+        for path in [*self._ensure("adapters").glob(".*"), *self.folder.glob("**/.*.json.*")]:
+            with suppress(FileNotFoundError):  # somebody else swept it
+                if time.time() - path.stat().st_mtime > older_than_s:
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+                    gone.append(path.name)
         return gone
 
     # ---- snapshots and verdicts
@@ -279,6 +280,11 @@ class ProjectStore:
             self.folder / "verdicts" / f"{_hex(snapshot)}.json", None
         )
         return raw
+
+    def drop_verdict(self, snapshot: str) -> None:
+        """Take a verdict back, so that the snapshot can be trained and judged again."""
+        with suppress(FileNotFoundError):
+            (self.folder / "verdicts" / f"{_hex(snapshot)}.json").unlink()
 
     # ---- what sync tells the backend, what the backend asks of sync
 

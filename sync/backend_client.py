@@ -26,7 +26,9 @@ class BackendClient:
         auth = (self.user, self.password) if self.password else None
         body = {"project": project, "schema": config}
         try:
-            answer = httpx.post(f"{self.url}/setup", json=body, auth=auth, timeout=TIMEOUT_S)
+            answer = httpx.post(
+                f"{self.url}/setup", json=body, auth=auth, timeout=TIMEOUT_S, trust_env=False
+            )
             answer.raise_for_status()
             return str(answer.json()["model_version"])
         except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:

@@ -13,7 +13,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,17 @@ def _build(ctx: click.Context) -> World:
     return world
 
 
+@contextmanager
+def _only_sync(settings: Settings) -> Iterator[None]:
+    """Hold the home folder's one place for a loop; two would push every prediction twice."""
+    with (settings.home / "sync.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise operate.Impossible(f"a sync service already runs on {settings.home}") from error
+        yield
+
+
 def _known(world: World, project: str) -> None:
     if project not in world.log.connected():
         raise NoSuchProject(f"project {project} is not connected; run: annotune connect {project}")
@@ -163,7 +175,8 @@ def once(ctx: click.Context, project: str, json_: bool) -> None:
     """Turn the loop once for PROJECT, in this process."""
     world = _build(ctx)
     _known(world, project)
-    done = turn(world, project, sweep=True)
+    with _only_sync(ctx.obj):
+        done = turn(world, project, sweep=True)
     show.line(
         json_,
         {
@@ -224,11 +237,7 @@ def versions(settings: Settings, project: str, json_: bool) -> None:
 def sync_(settings: Settings) -> None:
     """The sync process (`up` runs it)."""
     world = bootstrap.build(settings)
-    with (settings.home / "sync.lock").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise operate.Impossible(f"a sync service already runs on {settings.home}") from error
+    with _only_sync(settings):
         stop = threading.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stop.set())

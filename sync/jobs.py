@@ -21,6 +21,7 @@ from typing import Any
 from label_config import read_schema
 from lora.adapter import Manifest, Recipe
 from lora.errors import LoraError, Moved, Withdrawn
+from lora.recipe import recipe_for
 from lora.store import ProjectStore, Store
 from settings import Settings, load
 from sync.gate import Judged, judge, judged_from_report
@@ -48,6 +49,7 @@ def train(project: str, snapshot: str) -> str:
     A snapshot that has its verdict, or whose project is being trained by another process, is left
     alone.
     """
+    die_with_parent()  # rq gives its work-horse a group of its own: it outlives a killed worker
     settings = load(os.environ)
     store = Store(settings.store).project(project)
     with store.training() as free:
@@ -86,9 +88,11 @@ def _promoted_but_unwritten(
         return None
     current = store.current()
     manifest = next((m for m in store.versions() if m.version == champion), None)
-    if manifest is None or manifest.recipe.snapshot != snapshot or current.by != "gate":
+    recipe = recipe_for(settings.train.base, snapshot, settings.train)
+    if manifest is None or manifest.recipe.id != recipe.id or current.by != "gate":
         return None
-    _write(store, snapshot, manifest, promoted=True, reason=current.why)
+    judged = {"champion": manifest.parent, "scores": dict(manifest.scores)}
+    _write(store, snapshot, manifest, promoted=True, reason=current.why, judged=judged)
     return current.why
 
 
@@ -105,6 +109,7 @@ def _settle(
     seen: Judged = judged_from_report(report, current.labels if current else 0)
     verdict = judge(seen, settings.gate.least_blind)
     frozen = store.snapshot(snapshot)
+    scores = report["scores"] | {"holdout": report["holdout"], "train": report["train"]}
     manifest = store.commit(
         staging,
         Recipe(**report["recipe"]),
@@ -112,7 +117,7 @@ def _settle(
         config=frozen.config,
         labels=seen.candidate_labels,
         parent=champion,
-        scores=report["scores"] | {"holdout": report["holdout"], "train": report["train"]},
+        scores=scores,
     )
     reason, promoted = verdict.reason, False
     if verdict.promote:
@@ -121,7 +126,10 @@ def _settle(
             promoted = True
         except Withdrawn as refusal:
             reason = str(refusal)
-    _write(store, snapshot, manifest, promoted, reason, report)
+    # this run's champion and numbers: the folder may be an earlier run's, judged against another
+    judged = {"champion": champion, "scores": scores}
+    judged |= {key: report[key] for key in ("seconds", "notes") if key in report}
+    _write(store, snapshot, manifest, promoted, reason, judged)
     logger.info("project %s: %s %s", store.name, manifest.version, reason)
     return reason
 
@@ -132,20 +140,18 @@ def _write(
     manifest: Manifest,
     promoted: bool,
     reason: str,
-    report: dict[str, Any] | None = None,
+    judged: dict[str, Any],
 ) -> None:
     store.put_verdict(
         snapshot,
         {
             "snapshot": snapshot,
             "version": manifest.version,
-            "champion": manifest.parent,
+            "recipe": manifest.recipe.id,
             "promoted": promoted,
             "reason": reason,
-            "scores": dict(manifest.scores),
             "labels": manifest.labels,
-            "seconds": (report or {}).get("seconds", {}),
-            "notes": (report or {}).get("notes", []),
+            **judged,
             "at": datetime.now(timezone.utc).isoformat(),
         },
     )

@@ -252,6 +252,13 @@ class Log(ShownLog, RoundLog):
             oldest_new_s=(t.now() - min(fresh)).total_seconds() if fresh else 0.0,
         )
 
+    def quiet_for(self, project: str) -> float:
+        """Seconds since anything was answered; infinite where nothing ever was."""
+        c = t.revisions.c
+        with self._read() as db:
+            last = db.scalar(select(func.max(c.seen_at)).where(c.project == project))
+        return (t.now() - last).total_seconds() if last else float("inf")
+
     def last_revision(self, project: str) -> int:
         """How far the log reaches now; what is appended later has a higher number."""
         c = t.revisions.c

@@ -71,6 +71,13 @@ class ShownLog:
         with self._read() as db:
             return set(db.scalars(select(c.task).where(here)))
 
+    def unconfirmed(self, project: str, version: str) -> bool:
+        """Whether something was planned of which nobody knows if it arrived."""
+        c = t.shown.c
+        here = (c.project == project) & (c.version == version) & c.removed_at.is_(None)
+        with self._read() as db:
+            return db.execute(select(c.seq).where(here & ~c.confirmed)).first() is not None
+
     def plan(self, project: str, predictions: Sequence[NewPrediction]) -> None:
         """Note predictions that are about to be sent."""
         at = t.now()

@@ -21,6 +21,7 @@ from sync.push import Pushed, push, retire
 from sync.studio_values import ProjectInfo, StudioLike
 
 TRAIN = "sync.jobs.train"
+QUIET_S = 20.0  # old predictions are removed when nobody answered for so long
 START_S = 30.0  # a worker forks and imports this long before it holds the trainer's lock
 
 
@@ -68,15 +69,20 @@ def turn(world: World, project: str, sweep: bool = False) -> Turn:
         done.problems += [done.pushed.problem] if done.pushed.problem else []
     except BackendDown as down:
         done.problems.append(str(down))
-    retire(world.log, world.studio, project, world.settings.studio.lock_s)
+    retire(world.log, world.studio, project, world.settings.studio.lock_s, QUIET_S)
     return done
 
 
 def hear(world: World, project: str, sweep: bool) -> tuple[Changes, ProjectInfo]:
     """Pull what changed into the log; publish which tasks are blind before anyone is shown them."""
     info = world.studio.project(project)
-    changes = pull(world.studio, world.log, project, world.settings.blind.share, sweep=sweep)
-    world.store.project(project).publish_blind(world.log.blind_tasks(project))
+
+    def publish() -> None:
+        world.store.project(project).publish_blind(world.log.blind_tasks(project))
+
+    share = world.settings.blind.share
+    publish()  # what an interrupted turn left unsaid
+    changes = pull(world.studio, world.log, project, share, sweep=sweep, after_part=publish)
     return changes, info
 
 
@@ -108,8 +114,11 @@ def time_to_train(world: World, project: str) -> Decision:
 def want(world: World, project: str, info: ProjectInfo, decision: Decision) -> None:
     """Freeze what people answered so far, and note that this snapshot is to be trained."""
     store = world.store.project(project)
+    store.sweep()
     snapshot, report = freeze(world.log, project, info.config, pool=world.settings.train.pool)
-    world.log.want(project, store.put_snapshot(snapshot), decision.reason, report)
+    digest = store.put_snapshot(snapshot)
+    store.drop_verdict(digest)  # asked for again: settings may have changed; the log keeps a copy
+    world.log.want(project, digest, decision.reason, report)
     store.answer_ask()
 
 

@@ -1,14 +1,15 @@
 """Hearing: what changed in Label Studio since the cursor goes into the log.
 
 The pull is the truth (law 1). It asks from a little before the cursor, since a long transaction
-may publish an older timestamp late; what it hears twice changes nothing in the log.
+may publish an older timestamp late; tasks that came later still are found by comparing ids, and
+then everything is read again. What is heard twice changes nothing in the log.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import islice
 
 from label_config import InvalidConfig, read_schema
@@ -33,29 +34,42 @@ class Changes:
         return self.added != Appended() or bool(self.deleted_tasks)
 
 
-def pull(studio: StudioLike, log: Log, project: str, share: float, sweep: bool = False) -> Changes:
+def pull(
+    studio: StudioLike,
+    log: Log,
+    project: str,
+    share: float,
+    sweep: bool = False,
+    after_part: Callable[[], None] = lambda: None,
+) -> Changes:
     """Take in what changed; compare task ids when asked to, or when the numbers do not agree.
 
     The project must be connected in the log. Raises StudioError; what was taken in before it
     stays, the cursor stands behind exactly that, and a project that is gone keeps its log.
+    `after_part` is called after each part of the log's growth.
     """
     info = studio.project(project)
     log.see_config(project, info.config)
     cursor = log.cursor(project)
-    states = studio.changed_tasks(project, cursor - OVERLAP if cursor else None)
     places = _Places(log, project, share, _keys(info.config))
-    added = Appended()
-    for part in _parts(states):
-        added += log.append(project, part, places.of_unknown(part))
-    sweep = sweep or info.tasks != len(log.sides(project))
-    deleted = _sweep(studio, log, project) if sweep else 0
+
+    def take_in(since: datetime | None) -> Appended:
+        added = Appended()
+        for part in _parts(studio.changed_tasks(project, since)):
+            added += log.append(project, part, places.of_unknown(part))
+            after_part()
+        return added
+
+    added = take_in(cursor - OVERLAP if cursor else None)
+    # counted anew: tasks may have come since the first look, and were taken in just now
+    sweep = sweep or studio.project(project).tasks != len(log.sides(project))
+    deleted = 0
+    if sweep:  # a deletion leaves no trace there, and a late commit is older than the cursor
+        known, there = set(log.sides(project)), studio.task_ids(project)
+        deleted = log.bury(project, known - there)
+        if there - known:
+            added += take_in(None)
     return Changes(added, deleted, sweep)
-
-
-def _sweep(studio: StudioLike, log: Log, project: str) -> int:
-    """Bury the tasks that Label Studio no longer lists; a deletion leaves no other trace."""
-    known = set(log.sides(project))
-    return log.bury(project, known - studio.task_ids(project))
 
 
 def _parts(states: Iterator[TaskState]) -> Iterator[list[TaskState]]:

@@ -74,7 +74,7 @@ def push(
     """
     info = studio.project(project)
     lacking = _lacking(log, project, version)
-    if lacking or info.model_version != version:
+    if lacking or info.model_version != version or log.unconfirmed(project, version):
         log.believe(project, version, studio.tasks_with_version(project, version))
         lacking = _lacking(log, project, version)
     shown = sorted(
@@ -102,11 +102,17 @@ def push(
     return Pushed(version, shown=done, blind=len(blind), switched=switched)
 
 
-def retire(log: Log, studio: StudioLike, project: str, lock_s: float) -> list[str]:
+def retire(
+    log: Log, studio: StudioLike, project: str, lock_s: float, quiet_s: float = 0.0
+) -> list[str]:
     """Remove predictions of our old versions once no task opened under them can still be open.
 
-    Returns the versions removed. Predictions that others imported are never touched.
+    Label Studio deletes a version in one transaction; on SQLite a submit at that moment waits and,
+    after 5 s, fails. So it is done when nobody answered for `quiet_s`, or at last after twice the
+    lock time. Returns the versions removed. Predictions that others imported are never touched.
     """
+    if log.quiet_for(project) < quiet_s:
+        lock_s *= 2
     history = log.versions(project)
     gone: list[str] = []
     for version in log.standing_versions(project) if history else []:
@@ -211,7 +217,9 @@ class _Asker:
         mine = settings.backend
         auth = (mine.user, mine.password) if mine.password else None
         url = mine.url.rstrip("/")
-        with httpx.Client(base_url=url, auth=auth, headers=BULK, timeout=ASK_S) as client:
+        with httpx.Client(
+            base_url=url, auth=auth, headers=BULK, timeout=ASK_S, trust_env=False
+        ) as client:
             yield cls(client, settings.sync.batch, project, schema, config, version)
 
     def predictions(self, tasks: Sequence[LoggedTask]) -> list[NewPrediction]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+import traceback
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,11 +64,12 @@ class Service:
     def run(self) -> None:
         """Turn due projects until stopped."""
         while not self._stopped:
-            for project in self.world.log.connected():
+            projects = self.world.log.connected()
+            for project in projects:
                 if not self._stopped and self._due(project):
                     self.turn(project)
             with self._wake:
-                if not self._nudged and not self._stopped:
+                if not self._stopped and not any(self._due(p) for p in projects):
                     self._wake.wait(min(1.0, self.world.settings.sync.poll_s))
 
     def _due(self, project: str) -> bool:
@@ -91,7 +93,8 @@ class Service:
         except (StudioError, InvalidConfig) as problem:
             self._pause(seen, min(60.0, max(1.0, seen.pause_s * 2)), str(problem))
         except Exception as problem:  # the process edge: one broken project must not stop the rest
-            logger.exception("project %s: a turn failed", project)
+            frames = "".join(traceback.format_tb(problem.__traceback__))  # the message may quote
+            logger.error("project %s: a turn failed\n%s%s", project, frames, type(problem).__name__)
             self._pause(seen, min(60.0, max(1.0, seen.pause_s * 2)), type(problem).__name__)
         else:
             seen.pause_s, seen.ok_at = 0.0, time.time()

@@ -85,3 +85,23 @@ def test_no_further_task_is_not_an_error() -> None:
     annotator = Annotator(studio, 3, gold, pace=0.0)  # type: ignore[arg-type]
     assert annotator.answer_next() is not None
     assert annotator.answer_next() is None
+
+
+class LockedAtFirst(StudioWithOneTask):
+    """Answers 500 to the first submit, as Label Studio does while SQLite is locked."""
+
+    failures = 1
+
+    def call(self, method: str, path: str, **options: Any) -> Any:
+        if method == "POST" and self.failures:
+            self.failures -= 1
+            self.refused = options["json"]
+            raise StudioRefused("POST: 500", 500)
+        return super().call(method, path, **options)
+
+
+def test_a_submit_that_label_studio_fails_on_is_pressed_again_with_the_same_id() -> None:
+    studio = LockedAtFirst([prediction("Refund")])
+    done = Annotator(studio, 3, {ROW.text: ROW}, pace=0.0, sleep=lambda s: None).answer_next()  # type: ignore[arg-type]
+    assert done is not None and done.resubmitted == 1
+    assert studio.submitted == [studio.refused]

@@ -11,6 +11,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -117,13 +118,21 @@ class Annotune:
         os.kill(old, signal.SIGKILL)
         wait(lambda: self.pid(name) != old, 30, f"{name} was not started again")
 
+    def trainers(self) -> list[psutil.Process]:
+        """Trainers of this home that run, whoever their parent is."""
+        store = str(load(self.env).store)
+        found = []
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                line = process.cmdline()
+                if "lora.train" in line and store in line:
+                    found.append(process)
+        return found
+
     def kill_trainer(self) -> None:
         """SIGKILL the trainer's own process."""
-        for child in psutil.Process(self.up.pid).children(recursive=True):
-            if "lora.train" in " ".join(child.cmdline()):
-                child.kill()
-                return
-        raise AssertionError("no trainer runs")
+        trainers: list[psutil.Process] = wait(self.trainers, 20, "no trainer runs")
+        trainers[0].kill()
 
     def answer(self, count: int, wrong_every: int = 0) -> list[int]:
         """Answer `count` tasks as Label Studio serves them; returns the annotations' ids."""
@@ -244,6 +253,7 @@ def annotune(studio: Studio, redis_server: RedisServer, tmp_path: Path) -> Itera
         finally:
             up.send_signal(signal.SIGTERM)
             up.wait(60)
+            wait(lambda: not made.trainers(), 5, "a trainer outlived annotune")
             for log in sorted((tmp_path / "home" / "logs").glob("*.log")):
                 print(f"---- {log.name}\n{log.read_text(errors='replace')[-3000:]}")
 

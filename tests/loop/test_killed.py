@@ -51,7 +51,8 @@ def test_killed_at_every_step_the_loop_ends_as_if_nothing_had_happened(
     with Prober(annotune) as prober:
         annotune.answer(12)
         wait_for(store.is_training, 60, "no training began")
-        annotune.kill("worker")  # while its trainer works
+        annotune.kill("worker")  # while its trainer works, which must not live on unseen
+        wait_for(lambda: not annotune.trainers(), 10, "the trainer outlived its worker")
         annotune.settled(1)
 
         annotune.answer(15, wrong_every=6)

@@ -354,3 +354,13 @@ def test_no_answer_mixes_two_versions_of_the_real_model(
 ) -> None:
     versions = [make_version(1, base=minilm).version, make_version(2, base=minilm).version]
     flips_without_mixing(store, minilm, schema, versions, flips=50, every_s=0.5)
+
+
+def test_a_blind_list_that_vanishes_still_holds(
+    live: Live, project: ProjectStore, schema: Schema
+) -> None:
+    project.publish_blind([2])
+    until(lambda: not live.predict("1", schema, tasks(*TEXTS))[1].regions)
+    (project.folder / "blind.json").unlink()
+    assert live.predict("1", schema, tasks(*TEXTS))[1].reason == "blind"
+    assert "blind.json is gone" in live.health()["projects"]["1"]["error"]

@@ -10,6 +10,7 @@ import pytest
 
 from label_config import Choice, Example, Snapshot
 from lora.adapter import Recipe
+from lora.recipe import recipe_for
 from lora.store import ProjectStore, Store
 from settings import Gate, Settings
 from sync import jobs
@@ -54,7 +55,7 @@ def trainer(snapshot: str, candidate: float = 0.9, cold: float = 0.5, seed: int 
         scores = {"candidate": {"mean": candidate}, "cold": {"mean": cold}, "champion": None}
         if champion:
             scores["champion"] = {"mean": 0.7}
-        recipe = Recipe("minilm", "r" * 8, snapshot, {"steps": 1}, seed)
+        recipe = replace(recipe_for("minilm", snapshot, settings.train), seed=seed)
         return {
             "recipe": asdict(recipe),
             "labels": 30,
@@ -167,6 +168,9 @@ def test_a_champion_that_changed_meanwhile_is_judged_against(
     reason = train(snapshot, meddled)
     assert seen[0] is None and seen[1] is not None
     assert "beats the current adapter's 0.700" in reason
+    verdict = store.verdict(snapshot)
+    assert verdict is not None and verdict["champion"] == seen[1]
+    assert verdict["scores"]["champion"] == {"mean": 0.7}, "the numbers of the run that counted"
 
 
 def test_a_trainer_that_fails_leaves_no_debris_and_no_verdict(
