@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -166,3 +167,12 @@ def test_a_token_is_needed_to_reach_label_studio(monkeypatch: pytest.MonkeyPatch
     monkeypatch.delenv("ANNOTUNE_STUDIO_TOKEN", raising=False)
     done = CliRunner().invoke(main, ["status"])
     assert done.exit_code == 2 and "ANNOTUNE_STUDIO_TOKEN_FILE" in done.output
+
+
+def test_once_refuses_to_turn_beside_a_running_sync(run: Run) -> None:
+    connected(run)
+    home: Path = run.home  # type: ignore[attr-defined]
+    with (home / "sync.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = run("once", "1")
+    assert done.exit_code == 5 and "already runs" in done.output

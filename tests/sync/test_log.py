@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy.exc import SQLAlchemyError
 
 from label_config.values import Task
 from sync.groups import Place
@@ -205,3 +206,9 @@ def test_the_log_holds_what_was_said_last(said: list[list[tuple[int, int]]]) -> 
             log.append("1", [state(*held.values())], PLACES)
         assert log.current_annotations("1") == [held[n] for n in sorted(held)]
     log.close()
+
+
+def test_an_error_of_the_database_does_not_quote_what_was_to_be_stored(log: Log) -> None:
+    with pytest.raises(SQLAlchemyError) as refused:
+        log.append("a project nobody connected", [state(annotation())], PLACES)
+    assert "hello" not in str(refused.value) and "choices" not in str(refused.value)

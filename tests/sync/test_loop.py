@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -290,3 +292,37 @@ def test_a_turn_that_fails_is_shown_and_tried_again(
 
 def test_a_nudge_for_an_unknown_project_is_not_heard(house: House) -> None:
     assert Service(house.world).nudge("77", False) is False
+
+
+def test_a_paused_project_with_a_webhook_waiting_does_not_spin(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect(house.world, "1")
+    service = Service(house.world)
+    house.studio.__class__ = Failing
+    house.studio.error = NoSuchProject("gone")  # type: ignore[attr-defined]
+    service.turn("1")
+    assert service.nudge("1", False)
+    looks: list[int] = []
+    connected = house.world.log.connected
+    monkeypatch.setattr(house.world.log, "connected", lambda: looks.append(1) or connected())
+    thread = threading.Thread(target=service.run)
+    thread.start()
+    time.sleep(0.3)
+    service.stop()
+    thread.join(5)
+    assert not thread.is_alive() and len(looks) <= 2
+
+
+def test_asking_again_for_an_unchanged_snapshot_judges_it_again(house: House) -> None:
+    connect(house.world, "1")
+    house.answer(6)
+    turn(house.world, "1")
+    snapshot = house.wanted()
+    house.judge(snapshot, promoted=False)
+    house.jobs.all_are("ended")
+    turn(house.world, "1")
+    house.world.store.project("1").ask(by="ops")
+    turn(house.world, "1")
+    assert house.wanted() == snapshot and len(house.jobs.queued) == 2
+    assert house.world.store.project("1").verdict(snapshot) is None

@@ -137,3 +137,33 @@ def test_a_broken_config_does_not_stop_the_pull(log: Log) -> None:
     studio = FakeStudio("<View><Text")
     studio.annotate(studio.add_task("hello"), A)
     assert hear(studio, log).added == Appended(tasks=1, answers=1)
+
+
+def test_a_task_published_long_after_its_time_is_found(studio: FakeStudio, log: Log) -> None:
+    hear(studio, log)
+    studio.annotate(1, A)
+    hear(studio, log)  # the cursor now stands at this moment
+    late = studio.add_task("a bulk import that took a minute to commit")
+    studio.annotate(late, A)
+    old = studio.now() - timedelta(minutes=5)
+    studio.tasks[late] = replace(studio.tasks[late], updated_at=old)
+    hear(studio, log)
+    assert logged(log) == held(studio) and len(held(studio)) == 2
+
+
+def test_tasks_buried_by_a_short_list_of_ids_come_back(
+    studio: FakeStudio, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    studio.annotate(1, A)
+    hear(studio, log)
+    with monkeypatch.context() as patch:
+        patch.setattr(studio, "task_ids", lambda project: {2})
+        assert hear(studio, log, sweep=True).deleted_tasks == 2
+    hear(studio, log)
+    assert logged(log) == held(studio) and len(log.sides("1")) == 3
+
+
+def test_after_each_part_the_caller_is_told(studio: FakeStudio, log: Log) -> None:
+    known: list[int] = []
+    pull(studio, log, "1", 0.2, after_part=lambda: known.append(len(log.sides("1"))))
+    assert known == [3]
