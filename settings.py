@@ -62,8 +62,8 @@ class Backend:
     """Basic auth user."""
     password: str = field(default="", repr=False)
     """Basic auth password; empty switches auth off, which is refused off loopback."""
-    threads: int = 8
-    """Threads that wait for requests (the model itself has one lane)."""
+    threads: int = 32
+    """Predictions that may wait for the model's one lane at once; a thread each, more get a 503."""
     max_body: int = 64_000_000
     """Largest request body in bytes."""
     max_text: int = 20_000
