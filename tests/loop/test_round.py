@@ -21,6 +21,7 @@ def test_start_training_trains_while_webhooks_stay_quick_and_rollback_serves_at_
     hooks = api.call("GET", "/api/webhooks/", params={"project": project})
     settings = load(annotune.env)
     assert [h["url"] for h in hooks] == [f"{settings.sync.url}/webhook"], "only sync's own"
+    wait_for(lambda: _predictions(annotune) >= len(annotune.gold), 60, "nothing was pushed")
     blind = [t["id"] in store.blind() for t in _served(annotune, 11)]
     assert blind == [False, False, True] * 3 + [False, False], "one task in three is blind"
 
@@ -67,6 +68,11 @@ def _served(annotune: Any, count: int) -> list[Any]:
         served.append(annotune.api.call("GET", path))
         annotune.answer(1)
     return served
+
+
+def _predictions(annotune: Any) -> int:
+    project = annotune.api.call("GET", f"/api/projects/{annotune.project}/")
+    return int(project["total_predictions_number"])
 
 
 def _nudge(settings: Any, project: str) -> float:
