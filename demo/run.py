@@ -64,7 +64,8 @@ def main(arguments: Sequence[str]) -> int:
     """Run the demo; 0 when the rounds came to their end or the person pressed Ctrl-C."""
     options = parse(arguments)
     show = Show(Console())
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):  # a background shell leaves SIGINT ignored
+        signal.signal(number, signal.default_int_handler)
     try:
         data = load_data(options.data, options.seed)
         show.say("Starting Redis, Label Studio and annotune (the first start takes a minute) ...")
