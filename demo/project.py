@@ -81,11 +81,16 @@ def answers(api: StudioApi, project: Project) -> int:
 def wait_for_predictions(
     api: StudioApi, project: Project, timeout_s: float, tell: Callable[[str], None]
 ) -> bool:
-    """Wait until every task has a prediction; False when the time is over first."""
+    """Wait until every task has a prediction of the version that Label Studio shows.
+
+    They are imported first and shown when `model_version` names them: until then a task opens
+    empty. False when the time is over first.
+    """
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
         found: dict[str, Any] = api.call("GET", f"/api/projects/{project.id}/")
-        have, need = int(found["total_predictions_number"]), int(found["task_number"])
+        made: dict[str, int] = api.call("GET", f"/api/projects/{project.id}/model-versions/")
+        have, need = made.get(found["model_version"] or "", 0), int(found["task_number"])
         tell(f"pre-annotated {have} of {need} tasks")
         if have >= need:
             return True
