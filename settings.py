@@ -72,6 +72,17 @@ class Backend:
     """Batches that may wait for the lane before requests are refused with 503."""
     poll_s: float = 0.5
     """How often CURRENT and the blind list are looked at."""
+    memory_mb: int = 2000
+    """Memory for adapters ready to serve; beyond it the least recently used ones are let go."""
+    gather_ms: float = 2.0
+    """How long the lane waits for more small requests to answer in one batch."""
+    serve: str = "auto"
+    """merged (each adapter added into its own copy of the weights: as fast as the base), unmerged
+    (adapters beside one copy), or auto: merged while the base is small."""
+    dtype: str = "auto"
+    """float32, bfloat16, or auto: bfloat16 where the processor multiplies it natively."""
+    urls: str = ""
+    """Prefixes, separated by commas, that a task's text may be fetched from (valueType="url")."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +128,9 @@ class Train:
     """When and how an adapter is trained."""
 
     base: str = "minilm"
-    """The base model: a bundled name, or a local folder."""
+    """The base model: a bundled name, a local folder, or a hub id with its revision (id@commit)."""
+    bases: str = ""
+    """Bases, separated by commas, that a label config may ask for; `base` always may."""
     every: int = 25
     """New human answers that start a training."""
     least: int = 10
@@ -229,6 +242,14 @@ def _check(s: Settings) -> None:
     if s.blind.first_in < 2 or s.blind.then_in < 2:
         raise InvalidSetting(
             "ANNOTUNE_BLIND_FIRST_IN and _THEN_IN must be 2 or more: one task in N is blind"
+        )
+    if s.backend.serve not in {"auto", "merged", "unmerged"}:
+        raise InvalidSetting(
+            f"ANNOTUNE_BACKEND_SERVE={s.backend.serve!r} must be auto, merged or unmerged"
+        )
+    if s.backend.dtype not in {"auto", "float32", "bfloat16"}:
+        raise InvalidSetting(
+            f"ANNOTUNE_BACKEND_DTYPE={s.backend.dtype!r} must be auto, float32 or bfloat16"
         )
     if s.train.device not in {"auto", "cpu", "cuda"}:
         raise InvalidSetting(f"ANNOTUNE_TRAIN_DEVICE={s.train.device!r} must be auto, cpu or cuda")

@@ -11,7 +11,7 @@ from functools import cache
 
 from demo.predictor import Answer
 from demo.probe import Reply
-from label_config import Region, Schema, answer_key, read_schema
+from label_config import Inputs, Region, Schema, answer_key, read_schema
 from label_config.wire import read_result
 from lora.answer import Answer as Said
 from lora.answer import answer
@@ -61,12 +61,13 @@ def versions_alone(store: ProjectStore, config: str, base: str, texts: Sequence[
     schema = read_schema(config)
     loaded_base = load_base(base, threads=1)
     network = Network(loaded_base)
-    rows = [{key: text for key in schema.keys} for text in texts]
+    rows = [Inputs({key: text for key in schema.keys}) for text in texts]
 
     @cache
     def alone(version: str) -> Sequence[Said]:
         if version.startswith("cold-"):
-            return answer(network, load_cold(loaded_base, schema), rows)
+            pool = store.pool() if version.count("-") > 1 else ()  # cold-SCHEMA-POOL
+            return answer(network, load_cold(loaded_base, schema, pool), rows)
         folder = store.adapter_folder(version.partition("+")[0])
         return answer(network, load_version(loaded_base, folder, schema), rows)
 

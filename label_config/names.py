@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from label_config.values import Label
+from label_config.controls import Label
 
 _BOUNDARY = re.compile(
     r"(?<=[a-z0-9])(?=[A-Z])"  # addTo|Playlist

@@ -9,28 +9,44 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from label_config.values import Choice, Example, InvalidValue, Origin, Region, Snapshot, Span
+from label_config.controls import InvalidValue, Label
+from label_config.values import Choice, Example, Origin, Quantity, Region, Snapshot, Span
+
+KINDS: dict[str, type[Choice] | type[Span] | type[Quantity]] = {
+    "choice": Choice,
+    "span": Span,
+    "quantity": Quantity,
+}
 
 
 def region_to_dict(region: Region) -> dict[str, Any]:
     """A region with its kind named, so that it can be read back."""
-    kind = "span" if isinstance(region, Span) else "choice"
+    kind = next(name for name, cls in KINDS.items() if isinstance(region, cls))
     return {"kind": kind, **asdict(region)}
 
 
 def region_from_dict(raw: dict[str, Any]) -> Region:
     """The inverse of `region_to_dict`; raises InvalidValue on an unknown kind."""
     fields = {k: v for k, v in raw.items() if k != "kind"}
-    fields["labels"] = tuple(fields["labels"])
-    if raw["kind"] == "span":
-        return Span(**fields)
-    if raw["kind"] == "choice":
-        return Choice(**fields)
-    raise InvalidValue(f"region kind {raw['kind']!r} is not known; choice and span are")
+    if raw["kind"] not in KINDS:
+        raise InvalidValue(
+            f"region kind {raw['kind']!r} is not known; {', '.join(sorted(KINDS))} are"
+        )
+    if "labels" in fields:
+        fields["labels"] = tuple(fields["labels"])
+    return KINDS[raw["kind"]](**fields)
+
+
+def _label_to_dict(label: Label) -> dict[str, Any]:
+    return {k: v for k, v in asdict(label).items() if v}
+
+
+def _label_from_dict(raw: dict[str, Any]) -> Label:
+    return Label(raw["value"], raw["shown"], raw.get("hint"), tuple(raw.get("path", ())))
 
 
 def _example_to_dict(e: Example) -> dict[str, Any]:
-    return {
+    body = {
         "id": e.id,
         "task": e.task,
         "group": e.group,
@@ -39,6 +55,13 @@ def _example_to_dict(e: Example) -> dict[str, Any]:
         "answers": [region_to_dict(r) for r in e.answers],
         "origin": {k: v for k, v in asdict(e.origin).items() if v is not None},
     }
+    if e.options:  # left out where there are none, so that older snapshots keep their names
+        body["options"] = {k: [_label_to_dict(x) for x in v] for k, v in e.options.items()}
+    return body
+
+
+def _options(raw: dict[str, Any]) -> dict[str, tuple[Label, ...]]:
+    return {k: tuple(_label_from_dict(x) for x in v) for k, v in raw.items()}
 
 
 def snapshot_to_json(snapshot: Snapshot) -> str:
@@ -65,9 +88,10 @@ def snapshot_from_json(text: str) -> Snapshot:
                 texts=e["texts"],
                 answers=tuple(region_from_dict(r) for r in e["answers"]),
                 origin=Origin(**e["origin"]),
+                options=_options(e.get("options", {})),
             )
             for e in raw["examples"]
         )
         return Snapshot(raw["project"], raw["config"], examples, tuple(raw["pool"]))
-    except (KeyError, TypeError, json.JSONDecodeError) as error:
+    except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
         raise InvalidValue(f"this is not a snapshot: {type(error).__name__} {error}") from error

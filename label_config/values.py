@@ -7,106 +7,16 @@ controls of one name cannot exist. Nothing here knows of models, HTTP or files.
 from __future__ import annotations
 
 import hashlib
-import json
+import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from typing import Literal
 
-ControlKind = Literal["Choices", "Labels"]
+from label_config.controls import InvalidValue, Label
+
 Side = Literal["train", "holdout"]
-
-
-class InvalidValue(ValueError):
-    """A value broke its own rule; the message names the value, what came and what would do."""
-
-
-@dataclass(frozen=True)
-class Label:
-    """One label of a control; `value` is what Label Studio stores (the alias where one is set)."""
-
-    value: str
-    shown: str
-    hint: str | None = None
-
-    def __post_init__(self) -> None:
-        if not self.value:
-            raise InvalidValue("a label has an empty value; give it a value or an alias")
-
-
-@dataclass(frozen=True)
-class Control:
-    """One control that can be predicted: its labels, the object it points at, that object's key."""
-
-    name: str
-    kind: ControlKind
-    to_name: str
-    key: str
-    labels: tuple[Label, ...]
-    multiple: bool = False
-    required: bool = False
-
-    def __post_init__(self) -> None:
-        values = self.values
-        if not values:
-            raise InvalidValue(f"control {self.name!r} has no labels; add at least one")
-        twice = sorted({v for v in values if values.count(v) > 1})
-        if twice:
-            raise InvalidValue(
-                f"control {self.name!r} repeats the label(s) {twice}; make each one unique"
-            )
-
-    @cached_property
-    def values(self) -> tuple[str, ...]:
-        """The labels' stored values, in the order of the config."""
-        return tuple(label.value for label in self.labels)
-
-
-@dataclass(frozen=True)
-class Unsupported:
-    """A tag that is not predicted, why, and what would make it so."""
-
-    name: str
-    tag: str
-    reason: str
-    remedy: str
-
-
-@dataclass(frozen=True)
-class Schema:
-    """What one project asks for. `controls` are predicted; `unsupported` are named, not guessed."""
-
-    controls: tuple[Control, ...]
-    unsupported: tuple[Unsupported, ...] = ()
-
-    def __post_init__(self) -> None:
-        names = [c.name for c in self.controls]
-        twice = sorted({n for n in names if names.count(n) > 1})
-        if twice:
-            raise InvalidValue(
-                f"control name(s) {twice} are used twice; Label Studio needs unique names"
-            )
-
-    @cached_property
-    def digest(self) -> str:
-        """Hex SHA-256 over what decides a prediction; its first eight digits name the schema."""
-        canonical = json.dumps(
-            [asdict(c) for c in self.controls], sort_keys=True, ensure_ascii=False
-        )
-        return hashlib.sha256(canonical.encode()).hexdigest()
-
-    @property
-    def short(self) -> str:
-        return self.digest[:8]
-
-    @property
-    def keys(self) -> tuple[str, ...]:
-        """The distinct data keys the controls read, in order of first use."""
-        return tuple(dict.fromkeys(c.key for c in self.controls))
-
-    def control(self, name: str) -> Control | None:
-        return next((c for c in self.controls if c.name == name), None)
 
 
 @dataclass(frozen=True)
@@ -119,8 +29,18 @@ class Task:
 
 
 @dataclass(frozen=True)
+class Inputs:
+    """What a model reads of one task: texts by data key (a dialogue or HTML as its plain text),
+    and the labels, by control, that the task itself brings."""
+
+    texts: Mapping[str, str]
+    options: Mapping[str, tuple[Label, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Choice:
-    """The answer of a Choices control: one or more labels for the whole object."""
+    """One or more labels for the whole object: Choices, Taxonomy, Rating ("3"), Pairwise ("left"
+    or "right")."""
 
     from_name: str
     to_name: str
@@ -164,7 +84,24 @@ class Span:
         _check_score(self.from_name, self.score)
 
 
-Region = Choice | Span
+@dataclass(frozen=True)
+class Quantity:
+    """The answer of a Number control."""
+
+    from_name: str
+    to_name: str
+    value: float
+    score: float | None = None
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.value):
+            raise InvalidValue(
+                f"the number of {self.from_name!r} is {self.value}; it must be finite"
+            )
+        _check_score(self.from_name, self.score)
+
+
+Region = Choice | Span | Quantity
 
 
 def _check_score(name: str, score: float | None) -> None:
@@ -176,6 +113,8 @@ def _check_score(name: str, score: float | None) -> None:
 
 def answer_key(region: Region) -> tuple[object, ...]:
     """What makes two regions the same answer: everything but score (and order of labels)."""
+    if isinstance(region, Quantity):
+        return (region.from_name, region.to_name, region.value)
     labels = tuple(sorted(region.labels))
     if isinstance(region, Span):
         return (region.from_name, region.to_name, labels, region.start, region.end)
@@ -253,6 +192,12 @@ class Example:
     texts: Mapping[str, str]
     answers: tuple[Region, ...]
     origin: Origin = field(default_factory=Origin)
+    options: Mapping[str, tuple[Label, ...]] = field(default_factory=dict)
+
+    @property
+    def inputs(self) -> Inputs:
+        """What a model reads of it."""
+        return Inputs(self.texts, self.options)
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """Texts become answers: the one function behind judging, serving and offline checks.
 
-An answer's score is the mean of its controls' confidences: of a single choice the probability of
-the answer, of a multiple one the mean probability that each label was decided rightly, of spans
-the mean probability of the tokens' tags. An untrained Labels head knows nothing: 0.
+An answer's score is the mean of its controls' confidences, each as its form says it (lora/forms/);
+a control that has not learned anything and cannot go by names says nothing, with a score of 0. A
+control that the other answers hide (`visibleWhen`) is left out of both.
 """
 
 from __future__ import annotations
@@ -12,11 +12,15 @@ from dataclasses import dataclass
 
 import torch
 
-from label_config.values import Choice, Region, Span
-from lora.decode import decode
-from lora.heads import Head
+from label_config.conditions import drop_hidden
+from label_config.controls import Schema
+from label_config.values import Inputs, Region
+from lora.forms import form_of
+from lora.forms.form import Embed, Given, Head, Said
 from lora.loaded import Loaded
 from lora.network import Encoded, Network
+
+Place = tuple[int, str]  # a row and a data key
 
 
 @dataclass(frozen=True)
@@ -27,76 +31,51 @@ class Answer:
     score: float
 
 
-def answer(network: Network, loaded: Loaded, rows: Sequence[Mapping[str, str]]) -> list[Answer]:
-    """Answer each row (texts by data key) with `loaded`, in order.
+def answer(network: Network, loaded: Loaded, rows: Sequence[Inputs]) -> list[Answer]:
+    """Answer each row with `loaded`, in order; a text is encoded once for all its controls.
 
     A row without a control's key gets no region of that control; a row with none gets score 0.
     """
     network.activate(loaded, loaded.tensors)
-    spans = {h.control.key for h in loaded.heads.values() if h.control.kind == "Labels"}
-    keys = [key for key in loaded.schema.keys]
-    wanted = [(i, key) for i, row in enumerate(rows) for key in keys if row.get(key, "").strip()]
-    encoded = network.encode(
-        [rows[i][key] for i, key in wanted], [key in spans for _, key in wanted]
-    )
-    found = dict(zip(wanted, encoded, strict=True))
-    return [_answer_row(loaded, i, row, found) for i, row in enumerate(rows)]
-
-
-def _answer_row(
-    loaded: Loaded, i: int, row: Mapping[str, str], found: Mapping[tuple[int, str], Encoded]
-) -> Answer:
-    regions: list[Region] = []
-    scores: list[float] = []
+    found = _encode(network, loaded, rows)
+    said: list[dict[str, Said]] = [{} for _ in rows]
     for head in loaded.heads.values():
-        encoded = found.get((i, head.control.key))
-        if encoded is None:
-            continue
-        if head.control.kind == "Choices":
-            got, score = _choose(head, encoded)
-        else:
-            got, score = _mark(head, encoded, row[head.control.key])
-        regions.extend(got)
-        scores.append(score)
-    return Answer(tuple(regions), sum(scores) / len(scores) if scores else 0.0)
+        given = {i: g for i in range(len(rows)) if (g := _given(head, rows[i], i, found))}
+        if given:
+            answers = form_of(head.control).read(head, list(given.values()), _embedder(network))
+            for i, one in zip(given, answers, strict=True):
+                said[i][head.control.name] = one
+    return [_joined(loaded.schema, by_control) for by_control in said]
 
 
-def _choose(head: Head, encoded: Encoded) -> tuple[list[Region], float]:
-    logits = head.logits(encoded.vector.unsqueeze(0))[0]
+def _encode(network: Network, loaded: Loaded, rows: Sequence[Inputs]) -> Mapping[Place, Encoded]:
+    controls = [head.control for head in loaded.heads.values()]
+    spans = {c.key for c in controls if c.form == "spans"}
+    keys = dict.fromkeys(key for c in controls for key in c.keys)
+    wanted = [(i, k) for i, row in enumerate(rows) for k in keys if row.texts.get(k, "").strip()]
+    texts = [rows[i].texts[k] for i, k in wanted]
+    return dict(zip(wanted, network.encode(texts, [k in spans for _, k in wanted]), strict=True))
+
+
+def _given(head: Head, row: Inputs, i: int, found: Mapping[Place, Encoded]) -> Given | None:
     c = head.control
-    if not c.multiple:
-        chances = torch.softmax(logits, dim=0)
-        best = int(chances.argmax())
-        score = _unit(float(chances[best]))
-        return [Choice(c.name, c.to_name, (c.values[best],), score)], score
-    chances = torch.sigmoid(logits)
-    picked = [i for i in range(len(c.values)) if float(chances[i]) >= 0.5]
-    if not picked and c.required:
-        picked = [int(chances.argmax())]
-    sure = _unit(float(torch.maximum(chances, 1 - chances).mean()))
-    if not picked:
-        return [], sure
-    score = _unit(float(chances[picked].mean()))
-    return [Choice(c.name, c.to_name, tuple(c.values[i] for i in picked), score)], sure
+    encoded = [found.get((i, key)) for key in c.keys]
+    if encoded[0] is None or encoded[-1] is None:
+        return None
+    other = encoded[-1] if c.right_key is not None else None
+    return Given(row.texts[c.key], encoded[0], other, row.options.get(c.name, ()))
 
 
-def _mark(head: Head, encoded: Encoded, text: str) -> tuple[list[Region], float]:
-    if encoded.tokens is None or not head.trained:
-        return [], 0.0
-    c = head.control
-    path = decode(head.logits(encoded.tokens))
-    places = encoded.pieces.places
-    regions: list[Region] = []
-    for found in path.spans:
-        start, end = places[found.first][0], places[found.last - 1][1]
-        if start < end:
-            label = (c.values[found.label],)
-            regions.append(
-                Span(c.name, c.to_name, start, end, text[start:end], label, _unit(found.score))
-            )
-    return regions, _unit(path.score)
+def _embedder(network: Network) -> Embed:
+    def embed(texts: Sequence[str]) -> torch.Tensor:
+        return torch.stack([e.vector for e in network.encode(texts, [False] * len(texts))])
+
+    return embed
 
 
-def _unit(value: float) -> float:
-    """Into [0, 1]; what is not a number (a broken adapter) is no confidence at all."""
-    return min(1.0, max(0.0, value)) if value == value else 0.0
+def _joined(schema: Schema, said: Mapping[str, Said]) -> Answer:
+    regions = tuple(r for got, _ in said.values() for r in got)
+    shown = drop_hidden(schema, regions)
+    hidden = {r.from_name for r in regions} - {r.from_name for r in shown}
+    scores = [score for name, (_, score) in said.items() if name not in hidden]
+    return Answer(shown, sum(scores) / len(scores) if scores else 0.0)

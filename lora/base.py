@@ -1,4 +1,4 @@
-"""The base model: the one encoder that every adapter of this program sits on.
+"""The base model: the encoder that adapters of this program sit on.
 
 Loaded once per process from local safetensors, checked against a pin, and then never changed: the
 networks that carry LoRA share its weights (lora/network.py). If a quantised base ever comes, this
@@ -7,25 +7,33 @@ is the one file that may import bitsandbytes.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import transformers
 from safetensors import SafetensorError
 from transformers import AutoModel, AutoTokenizer
+from transformers.models.auto.modeling_auto import (
+    MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
+    MODEL_FOR_MASKED_LM_MAPPING_NAMES,
+)
 
-from lora.adapter import file_digest
 from lora.errors import BaseUnavailable
 from lora.recipe import Source, find_source
 
 WINDOW = 256  # word pieces; what all-MiniLM-L6-v2 was trained to pool over
+PADDED = {"roberta", "xlm-roberta", "camembert", "roberta-prelayernorm", "mpnet", "longformer"}
+"""Kinds that count positions from the padding id + 1 on, so that those before are lost."""
+
+Kind = Literal["encoder", "causal"]
 
 
 @dataclass(frozen=True)
 class Base:
-    """A loaded encoder. `revision` is the SHA-256 of its weights; `max_tokens` one window's size,
-    special tokens included."""
+    """A loaded encoder. `revision` names its weights (SHA-256, or the hub's commit); `max_tokens`
+    is one window's size, special tokens included."""
 
     name: str
     upstream: str
@@ -42,29 +50,57 @@ def pick_device(device: str) -> str:
 
 
 def load_base(name: str, *, threads: int | None = None, device: str = "cpu") -> Base:
-    """Load a base by its bundled name or from a local folder, on `device`, ready to infer.
+    """Load a base by its name (lora/recipe.py) on `device`, ready to infer.
 
     `threads`: CPU threads of the whole process. Raises BaseUnavailable when the base is not there,
-    its weights are not the pinned ones, or it has no fast tokenizer (offsets come from that).
+    its weights are not the pinned ones, it is no encoder, or it has no fast tokenizer (offsets
+    come from that).
     """
     if threads:
         torch.set_num_threads(threads)
     source = find_source(name)
-    revision = file_digest(source.weights)
+    if base_kind(source) != "encoder":
+        raise BaseUnavailable(
+            f"base {name!r} is a causal model; an encoder is needed for choices and spans, "
+            "causal bases come with an issue of their own"
+        )
+    revision = source.commit or source.digest()
     if source.pinned and revision != source.pinned:
         raise BaseUnavailable(
-            f"{source.weights} has SHA-256 {revision[:12]}..., pinned is {source.pinned[:12]}...; "
-            "reinstall the package from a source you trust"
+            f"{source.weights[0]} has SHA-256 {revision[:12]}..., pinned is "
+            f"{source.pinned[:12]}...; reinstall the package from a source you trust"
         )
     transformers.utils.logging.disable_progress_bar()
+    place: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source.folder, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(source.folder, **place)
         model = AutoModel.from_pretrained(
-            source.folder, local_files_only=True, use_safetensors=True, dtype=torch.float32
+            source.folder, use_safetensors=True, dtype=torch.float32, **place
         )
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+    except (OSError, ValueError, RuntimeError, ImportError, SafetensorError) as error:
         raise BaseUnavailable(f"base {name!r} cannot be loaded: {_first_line(error)}") from error
     return as_base(source, revision, tokenizer, model.to(pick_device(device)))
+
+
+def base_kind(source: Source) -> Kind:
+    """Encoder or causal, read from config.json alone; raises BaseUnavailable when it is neither."""
+    path = source.folder / "config.json"
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        named = [str(a) for a in raw.get("architectures") or []]
+        kind = str(raw.get("model_type", ""))
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        raise BaseUnavailable(f"{path} cannot be read: {_first_line(error)}") from error
+    if raw.get("is_encoder_decoder"):
+        raise BaseUnavailable(
+            f"base {source.name!r} is an encoder-decoder ({kind}); a plain encoder would do"
+        )
+    if any(a.endswith(("ForCausalLM", "LMHeadModel")) for a in named):
+        return "causal"
+    only_causal = (
+        kind in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES and kind not in MODEL_FOR_MASKED_LM_MAPPING_NAMES
+    )
+    return "causal" if only_causal else "encoder"
 
 
 def as_base(source: Source, revision: str, tokenizer: Any, model: Any) -> Base:
@@ -75,7 +111,6 @@ def as_base(source: Source, revision: str, tokenizer: Any, model: Any) -> Base:
     tokenizer.backend_tokenizer.no_padding()
     model.eval().requires_grad_(False)
     model.name_or_path = source.upstream  # an adapter's config names this, not a path of ours
-    room = int(getattr(model.config, "max_position_embeddings", WINDOW) or WINDOW)
     return Base(
         name=source.name,
         upstream=source.upstream,
@@ -83,8 +118,24 @@ def as_base(source: Source, revision: str, tokenizer: Any, model: Any) -> Base:
         tokenizer=tokenizer,
         model=model,
         hidden=int(model.config.hidden_size),
-        max_tokens=min(WINDOW, room),
+        max_tokens=min(WINDOW, _room(model.config)),
     )
+
+
+def _room(config: Any) -> int:
+    """Positions a text may have. A config without such a number has relative positions only."""
+    room = int(getattr(config, "max_position_embeddings", 0) or WINDOW)
+    if config.model_type in PADDED:
+        room -= int(config.pad_token_id or 0) + 1
+    return room
+
+
+def bf16_is_fast(device: str) -> bool:
+    """Whether this processor multiplies bf16 natively."""
+    if device != "cpu":
+        return torch.cuda.is_bf16_supported()  # type: ignore[no-any-return]
+    able = torch.cpu.get_capabilities()
+    return bool(able.get("avx512_bf16") or able.get("amx_bf16") or able.get("bf16"))
 
 
 def _first_line(error: Exception) -> str:

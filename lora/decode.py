@@ -1,9 +1,8 @@
-"""Logits of a Labels head become spans: a valid BIO path per text, found for all labels at once.
+"""Logits of a spans head become spans: per label the likeliest valid BIO path, all labels at once.
 
-A Labels head has two rows per label, B (begins) and I (goes on); O (outside) is the zero they are
-measured against, so one softmax over [0, B1, I1, B2, I2, ...] gives a token's probabilities. The
-same rows read as one softmax [0, B, I] per label would allow overlapping spans; what is decoded
-here lets labels compete, because Label Studio's usual span tasks do not overlap.
+A label has two rows, B (begins) and I (goes on); O (outside) is the zero they are measured
+against. Each label has a softmax [O, B, I] of its own, so spans of different labels may overlap and
+those of one label cannot.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ import torch
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+O, B, I = 0, 1, 2  # noqa: E741 - the scheme's own names
 
 
 @dataclass(frozen=True)
@@ -30,54 +30,63 @@ class Found:
 
 @dataclass(frozen=True)
 class Path:
-    """All spans of a text and how sure the path is: its mean token probability."""
+    """All spans of a text, and how sure they are: over tokens, the mean probability that every
+    label's tag is right."""
 
     spans: tuple[Found, ...]
     score: float
 
 
 def decode(logits: torch.Tensor) -> Path:
-    """The likeliest path through `logits` [tokens, 2 labels]; I only follows its own B or I."""
-    rows = np.asarray(logits.detach().cpu().double().numpy())
-    count, width = rows.shape
-    table = np.concatenate([np.zeros((count, 1)), np.nan_to_num(rows, nan=-1e4)], axis=1)
-    table = np.clip(table, -1e4, 1e4)
-    peak = table.max(axis=1, keepdims=True)
-    chance = table - peak - np.log(np.exp(table - peak).sum(axis=1, keepdims=True))
-    states = _best_path(chance)
-    sure = np.exp(chance[np.arange(count), states])
-    spans = _spans(states, sure)
-    return Path(spans, float(sure.mean()) if count else 1.0)
+    """The likeliest tags in `logits` [tokens, 2 labels]; I only follows its own label's B or I."""
+    if not logits.numel():
+        return Path((), 1.0)
+    rows = (
+        torch.nan_to_num(logits.detach().double(), nan=-1e4).clamp(-1e4, 1e4).unflatten(-1, (-1, 2))
+    )
+    table = torch.cat([torch.zeros_like(rows[..., :1]), rows], dim=-1)
+    chance = torch.log_softmax(table, dim=-1).cpu().numpy()
+    states = _states(chance)
+    sure = np.take_along_axis(chance, states[..., None], axis=2)[..., 0]
+    return Path(_spans(states, np.exp(sure)), float(np.exp(sure.sum(axis=1)).mean()))
 
 
-def _best_path(chance: Floats) -> Ints:
-    """Viterbi over O=0, B of label k = 2k+1, I of label k = 2k+2; each step is vectorised."""
-    count, width = chance.shape
-    back = np.zeros((count, width), dtype=np.int64)
-    inside = np.arange(2, width, 2)
+def _states(chance: Floats) -> Ints:
+    """[tokens, labels, 3] -> [tokens, labels]. Each token's likeliest tag, if that is a valid path;
+    Viterbi only for the labels where it is not."""
+    states: Ints = chance.argmax(axis=2)
+    before = np.concatenate([np.zeros_like(states[:1]), states[:-1]])
+    broken = np.flatnonzero(((states == I) & (before == O)).any(axis=0))
+    if len(broken):
+        states[:, broken] = _viterbi(chance[:, broken])
+    return states
+
+
+def _viterbi(chance: Floats) -> Ints:
+    """The likeliest valid path of each label; one step takes all labels at once."""
+    count, labels, _ = chance.shape
+    back = np.zeros((count, labels, 3), dtype=np.int64)
     best = chance[0].copy()
-    best[inside] = -np.inf
+    best[:, I] = -np.inf
     for t in range(1, count):
-        top = int(best.argmax())
-        reach = np.full(width, best[top])
-        back[t] = top
-        goes_on = best[inside] >= best[inside - 1]
-        back[t, inside] = np.where(goes_on, inside, inside - 1)
-        reach[inside] = best[back[t, inside]]
-        best = reach + chance[t]
-    states = np.zeros(count, dtype=np.int64)
-    states[-1] = int(best.argmax())
+        top = best.argmax(axis=1)
+        goes_on = np.where(best[:, I] >= best[:, B], I, B)
+        back[t] = np.stack([top, top, goes_on], axis=1)
+        best = np.take_along_axis(best, back[t], axis=1) + chance[t]
+    states = np.zeros((count, labels), dtype=np.int64)
+    states[-1] = best.argmax(axis=1)
     for t in range(count - 1, 0, -1):
-        states[t - 1] = back[t, states[t]]
+        states[t - 1] = np.take_along_axis(back[t], states[t][:, None], axis=1)[:, 0]
     return states
 
 
 def _spans(states: Ints, sure: Floats) -> tuple[Found, ...]:
-    spans: list[Found] = []
-    for first in np.flatnonzero(states % 2 == 1):
-        last = int(first) + 1
-        while last < len(states) and states[last] == states[first] + 1:
+    """In order of their place, then of their label."""
+    found: list[Found] = []
+    for first, label in np.argwhere(states == B).tolist():
+        last = first + 1
+        while last < len(states) and states[last, label] == I:
             last += 1
-        score = float(min(1.0, sure[first:last].mean()))
-        spans.append(Found(int(first), last, int(states[first] // 2), score))
-    return tuple(spans)
+        score = float(min(1.0, sure[first:last, label].mean()))
+        found.append(Found(first, last, label, score))
+    return tuple(found)

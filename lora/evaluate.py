@@ -1,8 +1,11 @@
 """How good answers are: the numbers the gate compares.
 
-Choices: accuracy over the rows whose human answered the control (of a multiple choice the whole
-set must be right). Labels: exact-match micro F1 over all rows. A schema's score is the mean over
-the controls that had something to be judged on.
+Over the rows whose human answered the control:
+  accuracy   one, many, pair: the answer is the human's (of many the whole set)
+  closeness  Rating and Number: 1 - |error| / range, at least 0; the range is the scale's, or that
+             of the train answers; no answer is 0
+Spans are judged over all rows: f1, exact-match micro F1 of (label, start, end). A schema's score is
+the mean over the controls that had something to be judged on.
 """
 
 from __future__ import annotations
@@ -11,9 +14,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from label_config.values import Control, Region, Schema, answer_key
+from label_config.controls import Control, Form, Schema
+from label_config.values import Choice, Quantity, Region, Span
 
 Answers = tuple[Region, ...]
+Ranges = Mapping[str, float]
+"""Range of the train answers by control, of Numbers."""
+
+METRICS: Mapping[Form, str] = {
+    "one": "accuracy",
+    "many": "accuracy",
+    "pair": "accuracy",
+    "ordinal": "closeness",
+    "number": "closeness",
+    "spans": "f1",
+}
 
 
 @dataclass(frozen=True)
@@ -40,11 +55,17 @@ class Scores:
         return {"mean": self.mean, "controls": controls}
 
 
-def evaluate(schema: Schema, gold: Sequence[Answers], got: Sequence[Answers]) -> Scores:
-    """Judge `got` against what humans answered, row by row in the same order."""
+def evaluate(
+    schema: Schema, gold: Sequence[Answers], got: Sequence[Answers], ranges: Ranges | None = None
+) -> Scores:
+    """Judge `got` against what humans answered, row by row in the same order.
+
+    `ranges`: of Numbers; without one the config's bounds count, else the range of `gold`.
+    """
     if len(gold) != len(got):
         raise ValueError(f"{len(gold)} right answers but {len(got)} to judge")
-    marks = [right(schema, g, a) for g, a in zip(gold, got, strict=True)]
+    known = {**_ranges(schema, gold), **(ranges or {})}
+    marks = [right(schema, g, a, known) for g, a in zip(gold, got, strict=True)]
     controls = {
         c.name: _score(c, [m[c.name] for m in marks if c.name in m]) for c in schema.controls
     }
@@ -52,36 +73,90 @@ def evaluate(schema: Schema, gold: Sequence[Answers], got: Sequence[Answers]) ->
     return Scores(controls, sum(judged) / len(judged) if judged else 0.0)
 
 
-def right(schema: Schema, gold: Answers, got: Answers) -> dict[str, list[float]]:
-    """One row's marks by control: Choices [1.0 or 0.0], Labels [true, false, missed] spans.
+def right(
+    schema: Schema, gold: Answers, got: Answers, ranges: Ranges | None = None
+) -> dict[str, list[float]]:
+    """One row's marks by control: spans [true, false, missed], the others one mark in [0, 1].
 
-    A choice that the human left open has no mark. Kept per row so that a gate can pair them.
+    An answer that the human left open has no mark. Kept per row so that a gate can pair them. A
+    Number without bounds and without a range is judged relative to the human's number.
     """
     marks: dict[str, list[float]] = {}
     for c in schema.controls:
-        want, have = _keys(c, gold), _keys(c, got)
-        if c.kind == "Labels":
+        if c.form == "spans":
+            want, have = _spans(c, gold), _spans(c, got)
             hits = len(want & have)
             marks[c.name] = [float(hits), float(len(have) - hits), float(len(want) - hits)]
-        elif want:
-            marks[c.name] = [1.0 if want == have else 0.0]
+        elif c.form == "number":
+            marks |= _closeness(c, _number(c, gold), _number(c, got), (ranges or {}).get(c.name))
+        elif c.form == "ordinal":
+            steps = float(max(1, len(c.labels) - 1))
+            marks |= _closeness(c, _place(c, gold), _place(c, got), steps)
+        elif want_labels := _labels(c, gold):
+            marks[c.name] = [1.0 if want_labels == _labels(c, got) else 0.0]
     return marks
 
 
-def _keys(control: Control, answers: Answers) -> set[tuple[object, ...]]:
-    """A control's answers as comparable things; a label the schema lost is no answer any more."""
+def _ranges(schema: Schema, gold: Sequence[Answers]) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for c in schema.controls:
+        numbers = [n for answers in gold if (n := _number(c, answers)) is not None]
+        if c.low is not None and c.high is not None:
+            found[c.name] = c.high - c.low
+        elif c.form == "number" and numbers:
+            found[c.name] = max(numbers) - min(numbers)
+    return found
+
+
+def _closeness(
+    c: Control, want: float | None, have: float | None, extent: float | None
+) -> dict[str, list[float]]:
+    if want is None:
+        return {}
+    if have is None:
+        return {c.name: [0.0]}
+    if extent is None:
+        extent = c.high - c.low if c.low is not None and c.high is not None else abs(want)
+    error = abs(want - have)
+    return {c.name: [max(0.0, 1 - error / extent) if extent > 0 else float(error == 0)]}
+
+
+def _spans(c: Control, answers: Answers) -> set[tuple[str, int, int]]:
+    """A label the schema lost is no answer any more."""
     return {
-        answer_key(r)
+        (label, r.start, r.end)
         for r in answers
-        if r.from_name == control.name and set(r.labels) <= set(control.values)
+        if isinstance(r, Span) and r.from_name == c.name
+        for label in r.labels
+        if label in c.values
     }
 
 
+def _labels(c: Control, answers: Answers) -> set[str]:
+    """Nothing, too, where the schema lost one of the labels; options are never lost."""
+    for r in answers:
+        if isinstance(r, Choice) and r.from_name == c.name:
+            known = c.options is not None or set(r.labels) <= set(c.values)
+            return set(r.labels) if known else set()
+    return set()
+
+
+def _place(c: Control, answers: Answers) -> float | None:
+    picked = _labels(c, answers)
+    return float(c.values.index(picked.pop())) if len(picked) == 1 else None
+
+
+def _number(c: Control, answers: Answers) -> float | None:
+    found = (r.value for r in answers if isinstance(r, Quantity) and r.from_name == c.name)
+    return next(found, None)
+
+
 def _score(control: Control, marks: Sequence[Sequence[float]]) -> ControlScore:
-    if control.kind == "Choices":
+    metric = METRICS[control.form]
+    if metric != "f1":
         value = sum(m[0] for m in marks) / len(marks) if marks else 0.0
-        return ControlScore("accuracy", value, len(marks))
+        return ControlScore(metric, value, len(marks))
     hits, false, missed = (sum(m[i] for m in marks) for i in range(3))
     total = 2 * hits + false + missed
     value = 2 * hits / total if total else 1.0 if marks else 0.0
-    return ControlScore("f1", value, len(marks))
+    return ControlScore(metric, value, len(marks))

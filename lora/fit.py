@@ -25,7 +25,8 @@ from transformers import (
     get_linear_schedule_with_warmup,
 )
 
-from label_config.values import Example, Schema
+from label_config.controls import Schema
+from label_config.values import Example
 from lora.base import Base
 from lora.examples import human_first, rows_of_example
 from lora.heads import Head, save_heads
@@ -34,20 +35,13 @@ from lora.loaded import LORA_CONFIG
 from lora.network import SCALE, share
 from lora.plan import Step, plan_steps
 from lora.prepare import prepare
+from lora.targets import lora_targets
 from settings import Train
 
 LORA_RATE = 2e-3
 CHOICE_RATE = 3e-3
 TAG_RATE = 1e-2
 WARM_UP = 0.1
-
-BERT = ["query", "key", "value", "attention.output.dense", "intermediate.dense", "output.dense"]
-TARGETS = {
-    "bert": BERT,
-    "roberta": BERT,
-    "xlm-roberta": BERT,
-    "distilbert": ["q_lin", "k_lin", "v_lin", "out_lin", "lin1", "lin2"],
-}
 
 
 @dataclass(frozen=True)
@@ -78,10 +72,10 @@ def fit(
     examples = human_first(train)
     with threadpool_limits(settings.threads):
         made = prepare(base, schema, examples, pool, settings.seed)
-    rows = [r for e in examples for r in rows_of_example(base, schema, e) if r.choices or r.tags]
+    rows = [r for e in examples for r in rows_of_example(base, schema, e) if r.answered]
     steps = plan_steps(rows, made.names, made.borrowed, settings.steps, settings.seed)
-    learner = Learner(_with_lora(base, settings.rank), made.heads)
-    _train(base, learner, steps, settings)
+    learner = Learner(with_lora(base, settings.rank), made.heads)
+    train_on(base, learner, steps, settings)
     learner.eval()
     return Fitted(learner.encoder, learner.heads(), tuple(made.notes))
 
@@ -103,20 +97,21 @@ def _put_in_order(config: Path) -> None:
     config.write_text(json.dumps(ordered, indent=1, sort_keys=True), encoding="utf-8")
 
 
-def _with_lora(base: Base, rank: int) -> Any:
+def with_lora(base: Base, rank: int) -> Any:
     """A PeftModel on the base's own weights: LoRA on every linear layer of its blocks."""
-    targets = TARGETS.get(base.model.config.model_type, "all-linear")
+    targets = lora_targets(base.model)
     config = LoraConfig(r=rank, lora_alpha=int(SCALE * rank), target_modules=targets)
     with warnings.catch_warnings():  # peft asks transformers for a name it is about to rename
         warnings.simplefilter("ignore", FutureWarning)
         return get_peft_model(share(base.model), config)
 
 
-def _train(base: Base, learner: Learner, steps: Sequence[Step], settings: Train) -> None:
+def train_on(base: Base, learner: Learner, steps: Sequence[Step], settings: Train) -> None:
+    """Optimise the learner in place over the planned steps, by transformers.Trainer."""
     lora = [p for p in learner.encoder.parameters() if p.requires_grad]
     groups = [{"params": lora, "lr": LORA_RATE}]
     for head, weight, bias in zip(learner.starts, learner.weights, learner.biases, strict=True):
-        rate = CHOICE_RATE if head.control.kind == "Choices" else TAG_RATE
+        rate = CHOICE_RATE if head.control.form in {"one", "many"} else TAG_RATE
         groups.append({"params": [weight, bias], "lr": rate})
     optimiser = torch.optim.AdamW(groups, weight_decay=0.0)
     warm = max(1, int(WARM_UP * len(steps)))

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from label_config.values import Example, Schema
+from label_config.controls import Schema
+from label_config.values import Example
 from lora.answer import answer
 from lora.base import Base
 from lora.errors import BrokenAdapter
-from lora.evaluate import evaluate, right
-from lora.loaded import Loaded, load_cold, load_version, open_folder, ready
+from lora.evaluate import Ranges, evaluate, right
+from lora.heads import Head
+from lora.loaded import Loaded, open_folder, open_version, ready
 from lora.network import Network
+from lora.weights import pick_mode
 
 CHUNK = 16  # rows of one batch, as at serving
 
@@ -25,36 +28,57 @@ def judge_all(
     candidate: Path,
     champion: Path | None,
     notes: list[str],
+    champion_base: Base | None = None,
+    pool: Sequence[Mapping[str, str]] = (),
 ) -> dict[str, Any]:
     """Scores of all three by name; a champion that cannot be loaded is None, and noted.
 
     The candidate is read back from its files, so what is judged is what would serve.
+    `champion_base`: where the champion sits on another base; `pool`: what the cold start that
+    serves knows of the project's texts.
     """
-    network = Network(base)
-    opened = open_folder(base, candidate, "candidate", schema.digest)
+    network = Network(base, pick_mode(base))
+    opened = open_folder(network, candidate, "candidate", schema.digest)
+    ranges = ranges_of(opened.heads)
     scores: dict[str, Any] = {
-        "candidate": judge(network, ready(base, opened, schema), holdout),
+        "candidate": judge(network, ready(network, opened, schema), holdout, ranges),
         "champion": None,
-        "cold": judge(network, load_cold(base, schema), holdout),
+        "cold": judge(network, ready(network, None, schema, pool), holdout, ranges),
     }
     if champion is not None:
+        below = champion_base or base
+        other = Network(below, pick_mode(below)) if champion_base else network
         try:
-            scores["champion"] = judge(network, load_version(base, champion, schema), holdout)
+            loaded = ready(other, open_version(other, champion), schema)
+            scores["champion"] = judge(other, loaded, holdout, ranges)
         except BrokenAdapter as error:
             notes.append(f"the champion could not be judged: {error}")
     return scores
 
 
-def judge(network: Network, loaded: Loaded, holdout: Sequence[Example]) -> dict[str, Any]:
+def ranges_of(heads: Mapping[str, Head]) -> dict[str, float]:
+    """The range of the train answers of each Number that was trained on any, the same for all
+    contestants: the errors of all are measured in it."""
+    return {
+        name: h.facts["high"] - h.facts["low"]
+        for name, h in heads.items()
+        if h.trained and h.control.form == "number"
+    }
+
+
+def judge(
+    network: Network, loaded: Loaded, holdout: Sequence[Example], ranges: Ranges | None = None
+) -> dict[str, Any]:
     """One contestant's scores, and `right`: each row's marks, in an order all contestants share."""
     rows = sorted(holdout, key=lambda e: e.id)
     got = [
         a.regions
         for i in range(0, len(rows), CHUNK)
-        for a in answer(network, loaded, [e.texts for e in rows[i : i + CHUNK]])
+        for a in answer(network, loaded, [e.inputs for e in rows[i : i + CHUNK]])
     ]
-    scores = evaluate(loaded.schema, [e.answers for e in rows], got)
+    scores = evaluate(loaded.schema, [e.answers for e in rows], got, ranges)
     marks = {
-        e.id: right(loaded.schema, e.answers, regions) for e, regions in zip(rows, got, strict=True)
+        e.id: right(loaded.schema, e.answers, regions, ranges)
+        for e, regions in zip(rows, got, strict=True)
     }
     return {**scores.to_dict(), "right": marks}

@@ -1,8 +1,6 @@
 """What is trained: encoder and heads with one summed loss, and a step's rows as tensors.
 
-Choices: cross-entropy (multiple: binary, summed over labels). Labels: one softmax over O and all B
-and I of a piece; the measured alternative, a softmax per label, gave the same spans but took 2-3
-points off the choices beside it.
+Each head's form says its loss (lora/forms/); one forward pass of the encoder serves them all.
 """
 
 from __future__ import annotations
@@ -13,9 +11,12 @@ from typing import Any
 
 import torch
 
-from label_config.values import Control
-from lora.examples import IGNORE
-from lora.heads import Head
+from label_config.controls import Control
+from lora.base import bf16_is_fast
+from lora.examples import Row
+from lora.forms import form_of
+from lora.forms.form import IGNORE, Head
+from lora.forms.spans import tag_table
 from lora.network import pad
 from lora.plan import NAMES_SHARE, Step
 
@@ -46,92 +47,76 @@ class Learner(torch.nn.Module):  # type: ignore[misc]
         targets: Mapping[str, torch.Tensor],
         share_of_row: torch.Tensor,
         borrowed_share: torch.Tensor,
+        partners: torch.Tensor,
     ) -> dict[str, torch.Tensor]:
-        """The summed loss. `share_of_row` [rows]: a row's weight in the choices' loss;
-        `borrowed_share`: the same of a second loss on borrowed rows, added as it is."""
+        """The summed loss. `share_of_row` [rows]: a row's weight in the loss of whole-text answers;
+        `borrowed_share`: the same of a second loss on borrowed rows, added as it is. `partners`
+        [rows]: where a pair's right text lies among the inputs, behind the rows; else the row."""
         kind = input_ids.device.type
         with torch.autocast(kind, dtype=torch.bfloat16, enabled=bf16_is_fast(kind)):
             out = self.encoder(input_ids=input_ids, attention_mask=attention_mask)
         states = out.last_hidden_state.float()
         mask = attention_mask.unsqueeze(-1).to(states.dtype)
         pooled = torch.nn.functional.normalize((states * mask).sum(1), dim=-1)
+        rows = len(share_of_row)
+        seen = {"pair": pooled[:rows] - pooled[partners], "spans": states[:rows]}
         loss = states.new_zeros(())
         for head, weight, bias in zip(self.starts, self.weights, self.biases, strict=True):
             target = targets.get(head.control.name)
-            if target is None or not head.trained:
+            if target is None:  # nobody answered it
                 continue
-            if head.control.kind == "Labels":
-                logits = torch.nn.functional.linear(states, weight, bias)
-                loss = loss + tag_loss(logits, target)
-            else:
-                logits = torch.nn.functional.linear(pooled, weight, bias)
-                loss = loss + choice_loss(head.control, logits, target, share_of_row)
-                borrowed = choice_loss(head.control, logits, target, borrowed_share)
+            c, form = head.control, form_of(head.control)
+            outputs = form.logits(c, weight, bias, seen.get(c.form, pooled[:rows]))
+            loss = loss + form.loss(c, outputs, target, share_of_row)
+            if c.form == "one":
+                borrowed = form.loss(c, outputs, target, borrowed_share)
                 loss = loss + borrowed * borrowed_share.sum()
         return {"loss": loss}
 
 
-def tag_loss(logits: torch.Tensor, tags: torch.Tensor) -> torch.Tensor:
-    """Cross-entropy over [0, B1, I1, ...] and the pieces that have a tag; 0 without any."""
-    table = torch.cat([torch.zeros_like(logits[..., :1]), logits], dim=-1)
-    total = torch.nn.functional.cross_entropy(
-        table.flatten(0, 1), tags.flatten(), ignore_index=IGNORE, reduction="sum"
-    )
-    return total / (tags != IGNORE).sum().clamp_min(1)
-
-
-def choice_loss(
-    control: Control, logits: torch.Tensor, target: torch.Tensor, weight: torch.Tensor
-) -> torch.Tensor:
-    """Weighted mean over the rows that have an answer (others hold IGNORE); 0 without any."""
-    known = (target != IGNORE).all(dim=-1)
-    if control.multiple:
-        each = torch.nn.functional.binary_cross_entropy_with_logits(
-            logits, target.clamp_min(0).to(logits.dtype), reduction="none"
-        ).sum(-1)
-    else:
-        each = torch.nn.functional.cross_entropy(
-            logits, target[:, 0], ignore_index=IGNORE, reduction="none"
-        )
-    weight = weight * known
-    return (each * weight).sum() / weight.sum().clamp_min(1e-6)
-
-
 def collate(step: Step, heads: Sequence[Head], filler: int) -> dict[str, Any]:
-    """One step as tensors: ids, mask, each control's targets, and the rows' shares."""
+    """One step as tensors: ids, mask, each control's targets, the rows' shares, pairs' partners."""
     rows = [*step.rows, *step.names, *step.borrowed]
-    inputs = pad([r.window.ids for r in rows], filler)
+    seconds = [(i, r.second) for i, r in enumerate(rows) if r.second is not None]
+    inputs = pad([r.window.ids for r in rows] + [w.ids for _, w in seconds], filler)
     width = inputs["input_ids"].shape[1]
-    targets: dict[str, torch.Tensor] = {}
-    for c in (h.control for h in heads):
-        if c.kind == "Labels":
-            table = torch.full((len(rows), width), IGNORE)
-            for i, r in enumerate(rows):
-                tags = r.tags.get(c.name, ())
-                table[i, r.window.head : r.window.head + len(tags)] = torch.tensor(tags).long()
-        else:
-            table = torch.tensor([_choice_target(c, r.choices.get(c.name)) for r in rows])
-        targets[c.name] = table
+    targets = {
+        h.control.name: _tags(h.control, rows, width)
+        if h.control.form == "spans"
+        else torch.tensor([_target(h, r) for r in rows])
+        for h in heads
+        if h.trained
+    }
+    partners = torch.arange(len(rows))
+    for n, (i, _) in enumerate(seconds):
+        partners[i] = len(rows) + n
     each = [(1 - NAMES_SHARE) / len(step.rows)] * len(step.rows)
     each += [NAMES_SHARE / len(step.names)] * len(step.names) if step.names else []
     shares = torch.tensor(each + [0.0] * len(step.borrowed))
     borrowed = torch.zeros(len(rows))
     if step.borrowed:
         borrowed[-len(step.borrowed) :] = step.trust / len(step.borrowed)
-    return {**inputs, "targets": targets, "share_of_row": shares, "borrowed_share": borrowed}
+    return {
+        **inputs,
+        "targets": targets,
+        "share_of_row": shares,
+        "borrowed_share": borrowed,
+        "partners": partners,
+    }
 
 
-def _choice_target(control: Control, picked: tuple[int, ...] | None) -> list[int]:
-    if not control.multiple:
-        return [picked[0] if picked else IGNORE]
-    if picked is None:
-        return [IGNORE] * len(control.labels)
-    return [int(k in picked) for k in range(len(control.labels))]
+def _target(head: Head, row: Row) -> list[float]:
+    name = head.control.name
+    goal, offered = row.choices.get(name), row.offered.get(name, ())
+    return form_of(head.control).target(head, goal, offered)
 
 
-def bf16_is_fast(device: str) -> bool:
-    """Whether this processor multiplies bf16 natively (a third off a CPU's training time)."""
-    if device != "cpu":
-        return torch.cuda.is_bf16_supported()  # type: ignore[no-any-return]
-    able = torch.cpu.get_capabilities()
-    return bool(able.get("avx512_bf16") or able.get("amx_bf16") or able.get("bf16"))
+def _tags(control: Control, rows: Sequence[Row], width: int) -> torch.Tensor:
+    """[rows, width, labels]; IGNORE where there is no piece or the row has no tags."""
+    table = torch.full((len(rows), width, len(control.labels)), IGNORE)
+    for i, r in enumerate(rows):
+        if control.name in r.tags:
+            count, head = r.window.last - r.window.first, r.window.head
+            tags = tag_table(r.tags[control.name], count, len(control.labels))
+            table[i, head : head + count] = tags
+    return table

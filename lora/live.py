@@ -1,8 +1,9 @@
 """Live serving: predictions of the version that CURRENT names, swapped without a gap.
 
-Two threads: the watcher loads the base, then follows each project's CURRENT and makes the next
-version ready beside the old one; the lane (lora/lane.py) answers. A request takes its Loaded once,
-at its start, and keeps it for all its batches, so no response mixes two versions.
+The watcher thread follows each project's CURRENT and makes the next version ready beside the old
+one, on the base it was trained on; each base has a lane (lora/lane.py) that answers. A request
+takes its Loaded once, at its start, and keeps it for all its batches, so no response mixes two
+versions. Versions that nobody asked for lately are let go of when memory is short.
 """
 
 from __future__ import annotations
@@ -10,24 +11,25 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from label_config.values import Prediction, Schema, Task
+from label_config.controls import Schema
+from label_config.values import Prediction, Task
 from label_config.wire import Texts, task_texts
 from lora.answer import Answer
 from lora.base import Base
+from lora.engine import Engine, Engines, LaneSettings
 from lora.errors import BaseUnavailable, NotReady
-from lora.follow import Followed
-from lora.lane import Lane
+from lora.follow import Followed, Loading, Serving
 from lora.loaded import Loaded
-from lora.network import Network
 from lora.store import Store
 
 WAIT_S = 10.0  # longest wait for a version to become ready before a request is refused
-BASE_RETRY_S = 15.0
 BLIND_SCORE = 0.5
+PROJECTS = 1000  # projects that are followed; beyond it the least recently used is forgotten
+MB = 1_000_000
 
 log = logging.getLogger(__name__)
 
@@ -38,38 +40,43 @@ class Live:
     def __init__(
         self,
         store: Store,
-        base_loader: Callable[[], Base],
+        bases: Callable[[str], Base],
+        default: str,
         *,
-        queue: int,
+        allowed: Collection[str] = (),
         poll_s: float,
         max_text: int = 20_000,
+        memory_mb: float = 2000,
+        lane: LaneSettings | None = None,
     ) -> None:
+        """`bases` loads a base by its name, `default` being the server's own; `allowed`: others
+        that a label config may ask for. `memory_mb`: for adapters; the bases come on top."""
         self._store = store
-        self._load_base = base_loader
+        self._default = default
+        self._allowed = frozenset(allowed)
         self._poll_s = poll_s
         self._max_text = max_text
-        self._lane = Lane(queue=queue)
+        self._memory = memory_mb * MB
         self._changed = threading.Condition()  # guards _projects and each Followed's serving
         self._projects: dict[str, Followed] = {}
-        self._base: Base | None = None
-        self._base_error: str | None = None
         self._stopping = False
         self._nudge = threading.Event()
+        self._engines = Engines(bases, default, lane or LaneSettings(), self._nudge.set)
         self._watcher = threading.Thread(target=self._watch, name="annotune-watcher", daemon=True)
 
     def start(self) -> None:
-        """Load the base in the background and begin to follow."""
+        """Load the server's own base in the background and begin to follow."""
         self._watcher.start()
 
     def close(self) -> None:
-        """Stop both threads; requests in flight get their answer or NotReady."""
+        """Stop all threads; requests in flight get their answer or NotReady."""
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
         self._nudge.set()
         if self._watcher.is_alive():
             self._watcher.join()
-        self._lane.close()
+        self._engines.close()
 
     # ---- asked by requests
 
@@ -93,19 +100,22 @@ class Live:
         """One prediction per task, in order, all of one version.
 
         A blind task and one that cannot be read get an empty prediction with the reason. Raises
-        NotReady (still loading), Overloaded (the lane is full, or took longer than `timeout_s`),
-        and ValueError on an impossible project id; never anything because of a task.
+        NotReady (still loading), Overloaded (the lane is full, would take longer than `timeout_s`
+        at the rate measured so far, or did), and ValueError on an impossible project id; never
+        anything because of a task.
         """
         deadline = time.monotonic() + timeout_s
         followed = self._ask(project, schema)
-        loaded = self._loaded_for(followed, schema, min(timeout_s, WAIT_S))
+        engine, loaded = self._loaded_for(followed, schema, min(timeout_s, WAIT_S))
         try:
             blind = followed.blind_now()
         except ValueError as error:
             raise NotReady(str(error)) from error
         texts = [task_texts(schema, task.data, self._max_text) for task in tasks]
         open_rows = [i for i, t in enumerate(texts) if t.by_key and tasks[i].id not in blind]
-        wait = self._lane.submit(loaded, [texts[i].by_key for i in open_rows], bulk=bulk)
+        left = deadline - time.monotonic()
+        rows = [texts[i].inputs for i in open_rows]
+        wait = engine.lane.submit(loaded, rows, bulk=bulk, within_s=left)
         answers = dict(zip(open_rows, wait(deadline - time.monotonic()), strict=True))
         return [
             _prediction(task, loaded.version, task.id in blind, texts[i], answers.get(i))
@@ -115,75 +125,90 @@ class Live:
     def loaded(self, project: str) -> Mapping[str, Loaded]:
         """What is ready to serve a project now, by schema digest."""
         followed = self._projects.get(project)
-        return dict(followed.serving.ready) if followed and followed.serving else {}
+        serving = followed.serving if followed else None
+        return dict(serving.ready) if serving else {}
 
     def health(self) -> dict[str, Any]:
-        """What serves, what should, and what went wrong; never waits for a model."""
+        """What serves, what should, and what went wrong; never waits for a model.
+
+        `ready`: the server's own base is loaded and warm.
+        """
+        bases = self._engines.report()
         with self._changed:
-            base = self._base
-            return {
-                "base": {"name": base.name, "revision": base.revision} if base else None,
-                "error": self._base_error,
-                "ready": base is not None,
-                "projects": {p: f.report() for p, f in self._projects.items()},
-                "queue": self._lane.waiting,
-            }
+            projects = {p: f.report() for p, f in self._projects.items()}
+        own = bases.get(self._default, {})
+        return {
+            "base": {"name": self._default, **own} if self._engines.ready else None,
+            "error": self._engines.error(),
+            "ready": self._engines.ready,
+            "bases": bases,
+            "projects": projects,
+            "memory": {"used": sum(p["bytes"] for p in projects.values()), "most": self._memory},
+            "queue": self._engines.waiting,
+        }
 
     def _ask(self, project: str, schema: Schema) -> Followed:
         with self._changed:
             followed = self._projects.get(project)
             if followed is None:
-                followed = self._projects[project] = Followed(self._store.project(project))
+                place = self._store.project(project)
+                followed = Followed(place, self._default, self._allowed)
+                self._projects[project] = followed
+                self._forget()
             followed.ask(schema)
             if followed.serving is None or schema.digest not in followed.serving.ready:
                 self._nudge.set()
             return followed
 
-    def _loaded_for(self, followed: Followed, schema: Schema, wait_s: float) -> Loaded:
-        def found() -> Loaded | None:
+    def _forget(self) -> None:
+        while len(self._projects) > PROJECTS:
+            del self._projects[min(self._projects, key=lambda p: self._projects[p].used)]
+
+    def _loaded_for(
+        self, followed: Followed, schema: Schema, wait_s: float
+    ) -> tuple[Engine, Loaded]:
+        def found() -> tuple[Engine, Loaded] | None:
             serving = followed.serving
-            return serving.ready.get(schema.digest) if serving else None
+            loaded = serving.ready.get(schema.digest) if serving else None
+            if serving and loaded:
+                return serving.engine, loaded
+            if followed.asleep:  # let go of since it was asked for
+                followed.asleep = False
+                self._nudge.set()
+            return None
 
         with self._changed:
             self._changed.wait_for(
-                lambda: found() or self._stopping or self._base_error, timeout=wait_s
+                lambda: found() or self._stopping or followed.stuck, timeout=wait_s
             )
-            loaded = found()
-        if loaded is None or self._stopping:
-            raise NotReady(self._base_error or "the model is still loading")
-        return loaded
+            ready = found()
+        if ready is None or self._stopping:
+            raise NotReady(followed.stuck or "the model is still loading")
+        return ready
 
     # ---- the watcher
 
     def _watch(self) -> None:
         while not self._stopping:
-            base = self._base or self._try_base()
             self._nudge.clear()
-            if base is not None:
-                self._follow_all(base)
-            self._nudge.wait(self._poll_s if base else BASE_RETRY_S)
-
-    def _try_base(self) -> Base | None:
-        try:
-            base = self._load_base()
-        except BaseUnavailable as error:
-            with self._changed:
-                self._base_error = str(error)
-                self._changed.notify_all()
-            log.error("%s", error)
-            return None
-        self._lane.start(Network(base))
-        with self._changed:
-            self._base, self._base_error = base, None
-        return base
-
-    def _follow_all(self, base: Base) -> None:
-        with self._changed:
-            projects = list(self._projects.items())
-        for project, followed in projects:
-            before = followed.error
             try:
-                serving = followed.follow(base)
+                self._engines.get(self._default)
+            except BaseUnavailable:
+                pass  # in /health already; asked for again by and by
+            self._follow_all()
+            self._nudge.wait(self._poll_s)
+
+    def _follow_all(self) -> None:
+        with self._changed:
+            projects = sorted(self._projects.items(), key=lambda item: -item[1].used)
+        for project, followed in projects:
+            if self._stopping:
+                return
+            before, stuck = followed.error, followed.stuck
+            try:
+                serving = followed.follow(self._engines)
+            except Loading:
+                continue
             except Exception as error:  # the watcher's edge: one project must not stop the others
                 followed.error = f"{type(error).__name__} while loading"
                 log.exception("project %s could not be followed", project)
@@ -192,14 +217,29 @@ class Live:
                 log.error("project %s: %s", project, followed.error)
             if serving is not None:
                 self._flip(project, followed, serving)
+            elif followed.stuck and not stuck:
+                with self._changed:
+                    self._changed.notify_all()
 
-    def _flip(self, project: str, followed: Followed, serving: Any) -> None:
+    def _flip(self, project: str, followed: Followed, serving: Serving) -> None:
         with self._changed:
             old = followed.serving
             followed.serving = serving
+            self._make_room(followed)
             self._changed.notify_all()
         if old is None or old.version != serving.version:
             log.info("project %s is served by %s", project, serving.version or "the cold start")
+
+    def _make_room(self, newest: Followed) -> None:
+        """Let the least recently used go until the rest fits; what was just made ready stays."""
+        awake = [f for f in self._projects.values() if f.serving and f is not newest]
+        sizes = {id(f): f.serving.nbytes for f in [*awake, newest] if f.serving}
+        used = sum(sizes.values())
+        for followed in sorted(awake, key=lambda f: f.used):
+            if used <= self._memory:
+                return
+            used -= sizes[id(followed)]
+            followed.sleep()
 
 
 def _prediction(

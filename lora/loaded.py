@@ -1,4 +1,4 @@
-"""A version made ready to serve one schema: LoRA tensors and heads, in memory, immutable.
+"""A version made ready to serve one schema: weights and heads, in memory, immutable.
 
 Loading happens off the lane and tries the adapter on a private network first, so that the lane
 never meets one that does not fit.
@@ -6,8 +6,9 @@ never meets one that does not fit.
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,14 +16,19 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from label_config.values import Schema
+from label_config.controls import Schema
 from lora.adapter import Manifest, verify
 from lora.base import Base
 from lora.errors import BrokenAdapter
 from lora.heads import Embed, Head, cold_head, derive, read_heads
-from lora.network import SCALE, LoraTensors, Network
+from lora.network import Network
+from lora.weights import SCALE, Weights
 
 LORA, LORA_CONFIG = "adapter_model.safetensors", "adapter_config.json"
+POOL = 300  # texts of a data key that the cold start looks at
+
+Pool = Sequence[Mapping[str, str]]
+"""Texts by data key of unlabelled, never blind tasks."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,13 +37,25 @@ class Loaded:
 
     version: str
     schema: Schema
-    tensors: LoraTensors
+    tensors: Weights
     heads: Mapping[str, Head]
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its heads; `tensors` may be shared with other schemas of the same version."""
+        return _head_bytes(self.heads)
 
-def cold_name(schema: Schema) -> str:
-    """The version that predictions carry before the first adapter."""
-    return f"cold-{schema.short}"
+
+def cold_name(schema: Schema, pool: Pool = (), base: str = "") -> str:
+    """The version that predictions carry before the first adapter.
+
+    `pool`, and `base` where it is not the server's own, change the answers, so the name too.
+    """
+    seen = _pool_texts(schema, pool)
+    if not base and not any(seen.values()):
+        return f"cold-{schema.short}"
+    mark = hashlib.sha256(json.dumps([seen, base], sort_keys=True).encode()).hexdigest()
+    return f"cold-{schema.short}-{mark[:4]}"
 
 
 def served_name(version: str, trained_on: str, schema: Schema) -> str:
@@ -51,58 +69,92 @@ class Opened:
 
     version: str
     trained_on: str
-    tensors: LoraTensors
+    tensors: Weights
     heads: Mapping[str, Head]
 
+    @property
+    def nbytes(self) -> int:
+        return self.tensors.nbytes + _head_bytes(self.heads)
 
-def load_cold(base: Base, schema: Schema) -> Loaded:
+
+def _head_bytes(heads: Mapping[str, Head]) -> int:
+    both: Iterable[torch.Tensor] = (t for h in heads.values() for t in (h.weight, h.bias))
+    return sum(t.numel() * t.element_size() for t in both)
+
+
+def load_cold(base: Base, schema: Schema, pool: Pool = ()) -> Loaded:
     """What answers before the first adapter: the plain base and the labels' own texts."""
-    return ready(base, None, schema)
+    return ready(Network(base), None, schema, pool)
 
 
 def load_version(base: Base, folder: Path, schema: Schema) -> Loaded:
     """A complete version of the store, for `schema`; raises BrokenAdapter."""
-    return ready(base, open_version(base, folder), schema)
+    network = Network(base)
+    return ready(network, open_version(network, folder), schema)
 
 
-def open_version(base: Base, folder: Path) -> Opened:
+def open_version(network: Base | Network, folder: Path) -> Opened:
     """Read a complete version of the store; raises BrokenAdapter.
 
     Every file's digest, the base's revision and the tensors' shapes and values are checked.
+    `network`: one of the kind that shall serve, used to try the adapter; of a Base, a plain one.
     """
+    network = _network(network)
     manifest = verify(folder)
-    _check_base(base, folder, manifest)
-    return open_folder(base, folder, manifest.version, manifest.schema)
+    _check_base(network.base, folder, manifest)
+    return open_folder(network, folder, manifest.version, manifest.schema)
 
 
-def open_folder(base: Base, folder: Path, version: str, trained_on: str) -> Opened:
+def open_folder(network: Base | Network, folder: Path, version: str, trained_on: str) -> Opened:
     """Read an adapter's files without asking for a manifest (a candidate has none yet)."""
+    network = _network(network)
     _check_config(folder)
     try:
         tensors = load_file(folder / LORA)
     except (OSError, SafetensorError) as error:
         raise BrokenAdapter(f"{folder / LORA} cannot be read: {error}") from error
-    network = Network(base)
     try:
-        network.activate(folder, tensors)
+        weights = network.prepare(tensors)
+        network.activate(weights, weights)
     except (KeyError, ValueError) as error:
         raise BrokenAdapter(f"{folder / LORA} does not fit: {error.args[0]}") from error
     if not torch.isfinite(_embedder(network)(["probe"])).all():
         raise BrokenAdapter(f"{folder / LORA} makes the encoder answer with no finite numbers")
-    return Opened(version, trained_on, tensors, read_heads(folder, base.hidden))
+    return Opened(version, trained_on, weights, read_heads(folder, network.base.hidden))
 
 
-def ready(base: Base, opened: Opened | None, schema: Schema) -> Loaded:
-    """Turn an adapter (None: the cold start) to a schema; nothing is read from disk."""
-    network = Network(base)
-    network.activate(opened, opened.tensors if opened else {})
+def ready(
+    network: Base | Network,
+    opened: Opened | None,
+    schema: Schema,
+    pool: Pool = (),
+    cold: str | None = None,
+) -> Loaded:
+    """Turn an adapter (None: the cold start) to a schema; nothing is read from disk.
+
+    `pool` and the name `cold` are the cold start's: its texts show what texts of this
+    project have in common and which of them are near to a label's name.
+    """
+    network = _network(network)
+    weights = opened.tensors if opened else network.prepare({})
+    network.activate(weights, weights)
     embed = _embedder(network)
     if opened is None:
-        cold = {c.name: cold_head(c, embed) for c in schema.controls}
-        return Loaded(cold_name(schema), schema, {}, cold)
+        around = {k: embed(t) for k, t in _pool_texts(schema, pool).items() if t}
+        heads = {c.name: cold_head(c, embed, around.get(c.key)) for c in schema.controls}
+        return Loaded(cold or cold_name(schema, pool), schema, weights, heads)
     name = served_name(opened.version, opened.trained_on, schema)
     heads = {c.name: derive(opened.heads.get(c.name), c, embed) for c in schema.controls}
-    return Loaded(name, schema, opened.tensors, heads)
+    return Loaded(name, schema, weights, heads)
+
+
+def _network(given: Base | Network) -> Network:
+    return given if isinstance(given, Network) else Network(given)
+
+
+def _pool_texts(schema: Schema, pool: Pool) -> dict[str, list[str]]:
+    """The pool's texts by data key, at most POOL of each."""
+    return {k: [p[k] for p in pool if p.get(k, "").strip()][:POOL] for k in schema.keys}
 
 
 def _embedder(network: Network) -> Embed:

@@ -1,8 +1,8 @@
 """The serving encoder: one forward pass for all controls of a text, one adapter at a time.
 
-A Network shares the base's frozen weights and owns copies of those that an adapter changes;
-`activate` writes base + 2 B A into them (8 ms for MiniLM at rank 16; unmerged LoRA would make
-every forward pass a quarter slower). It belongs to one thread.
+A Network is a tree of modules around weights that others own: the base's, and those of the active
+adapter (lora/weights.py). `activate` points the tree at them, which takes microseconds and copies
+nothing. It belongs to one thread, so no forward pass can see two adapters.
 """
 
 from __future__ import annotations
@@ -16,70 +16,99 @@ from typing import Any
 import torch
 
 from lora.base import Base
+from lora.weights import SCALE, LoraTensors, Mode, Pair, Weights, prepare
 from lora.windows import Pieces, Window, cut, read_pieces
 
-BATCH_TOKENS = 4096  # padded word pieces of one forward pass; bounds its memory
-SCALE = 2.0  # alpha / rank, the same for every adapter (lora/fit.py writes it, loaded.py checks)
+__all__ = ["SCALE", "Encoded", "LoraTensors", "Network", "pad", "share"]
 
-LoraTensors = Mapping[str, torch.Tensor]
+BATCH_TOKENS = 4096  # padded word pieces of one forward pass; bounds its memory
+WASTE = 64  # padding, in pieces, that costs as much as one more forward pass
 
 
 @dataclass(frozen=True)
 class Encoded:
     """A text as the encoder sees it: `vector` [hidden], mean over pieces, L2-normalised; `tokens`
-    [pieces, hidden], or None where nobody asked for them or there is no piece."""
+    [pieces, hidden], or None where nobody asked for them or there is no piece. Both float32."""
 
     pieces: Pieces
     vector: torch.Tensor
     tokens: torch.Tensor | None
 
 
+class LowRank(torch.nn.Linear):  # type: ignore[misc]
+    """A linear layer that adds 2 B (A x) while a pair (A, 2 B) is set."""
+
+    pair: Pair | None
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = torch.nn.functional.linear(x, self.weight, self.bias)
+        if self.pair is None:
+            return y
+        a, b = self.pair
+        return y + torch.nn.functional.linear(torch.nn.functional.linear(x, a), b)
+
+
 class Network:
     """The encoder with one active adapter. Not thread-safe: one thread owns it."""
 
-    def __init__(self, base: Base) -> None:
+    def __init__(self, base: Base, mode: Mode | None = None, *, plain: Any = None) -> None:
+        """`plain`: the base's model in the mode's numbers, where another network has made it."""
         self.base = base
-        self.model = share(base.model)
+        self.mode = mode or Mode()
+        self._plain = cast(base.model, self.mode.dtype) if plain is None else plain
+        self.model = share(self._plain)
         self._active: object | None = None
-        self._weights = dict(base.model.named_parameters())
-        self._own: dict[str, torch.Tensor] = {}
+        self._changed: frozenset[str] = frozenset()
+        self._weights = dict(self._plain.named_parameters())
+        if not self.mode.merged:
+            for layer in self.model.modules():
+                if type(layer) is torch.nn.Linear:
+                    layer.__class__, layer.pair = LowRank, None
+        self._layers = {n: self.model.get_submodule(n.rpartition(".")[0]) for n in self._weights}
 
-    def activate(self, key: object, tensors: LoraTensors) -> None:
-        """Make `tensors` (PEFT's names) the active adapter; none of them: the plain base.
+    def twin(self) -> Network:
+        """Another network, for another thread, around the same plain weights."""
+        return Network(self.base, self.mode, plain=self._plain)
+
+    @property
+    def plain_bytes(self) -> int:
+        """Bytes of the plain weights."""
+        return sum(p.numel() * p.element_size() for p in self._weights.values())
+
+    def prepare(self, tensors: LoraTensors) -> Weights:
+        """An adapter's tensors, ready for this network and its twins; any thread may call it."""
+        return prepare(self.base, self.mode, tensors)
+
+    def activate(self, key: object, tensors: LoraTensors | Weights) -> None:
+        """Make `tensors` (prepared, or PEFT's own) the active adapter; none: the plain base.
 
         Nothing happens if `key` is active already. Raises KeyError or ValueError when the tensors
-        are not of this base; then no adapter is active and the next call writes everything anew.
+        are not of this base and mode; then what was active stays so.
         """
         if self._active is key:
             return
-        pairs = _pairs(tensors)
-        for name, (a, b) in pairs.items():
-            self._check(name, a, b)
-        self._active = None
-        with torch.no_grad():
-            for name in self._own.keys() - pairs.keys():
-                self._own[name].copy_(self._weights[name])
-            for name, (a, b) in pairs.items():
-                delta = [t.to(self._weights[name].device) for t in (b, a)]
-                torch.addmm(self._weights[name], *delta, alpha=SCALE, out=self._slot(name))
+        weights = tensors if isinstance(tensors, Weights) else self.prepare(tensors)
+        if (weights.revision, weights.mode) != (self.base.revision, self.mode):
+            raise ValueError(f"weights made for another network than base {self.base.name!r}")
+        if self.mode.merged:
+            self._merge(weights.merged)
+        else:
+            self._pair(weights.pairs)
         self._active = key
 
-    def _check(self, name: str, a: torch.Tensor, b: torch.Tensor) -> None:
-        weight = self._weights.get(name)
-        if weight is None or weight.dim() != 2:
-            raise KeyError(f"adapter changes {name!r}, which base {self.base.name!r} has not")
-        if (b.shape[0], a.shape[1]) != tuple(weight.shape) or a.shape[0] != b.shape[1]:
-            came = f"{tuple(b.shape)} x {tuple(a.shape)}"
-            raise ValueError(f"adapter of {name!r} is {came}, the weight {tuple(weight.shape)}")
+    def _merge(self, merged: Mapping[str, torch.nn.Parameter]) -> None:
+        for name in self._changed | merged.keys():
+            leaf = name.rpartition(".")[2]
+            self._layers[name]._parameters[leaf] = merged.get(name, self._weights[name])
+        self._changed = frozenset(merged)
 
-    def _slot(self, name: str) -> torch.Tensor:
-        """The network's own copy of a weight, made when an adapter first changes it."""
-        if name not in self._own:
-            own = torch.nn.Parameter(self._weights[name].detach().clone(), requires_grad=False)
-            module, _, leaf = name.rpartition(".")
-            setattr(self.model.get_submodule(module), leaf, own)
-            self._own[name] = own
-        return self._own[name]
+    def _pair(self, pairs: Mapping[str, Pair]) -> None:
+        odd = [name for name in pairs if not isinstance(self._layers[name], LowRank)]
+        if odd:
+            raise ValueError(f"{odd[0]!r} is no plain linear layer; serve it merged")
+        for name in self._changed | pairs.keys():
+            self._layers[name].pair = pairs.get(name)
+        self._changed = frozenset(pairs)
 
     def encode(self, texts: Sequence[str], tokens: Sequence[bool] | None = None) -> list[Encoded]:
         """Encode texts with the active adapter; `tokens[i]`: keep the piece vectors of text i."""
@@ -89,9 +118,9 @@ class Network:
         parts: list[dict[int, torch.Tensor]] = [{} for _ in texts]
         for batch in _batches(windows):
             states, mask = self._forward([w for _, w in batch])
-            pooled = (states * mask.unsqueeze(-1)).sum(1)
+            places = torch.tensor([i for i, _ in batch], device=sums.device)
+            sums.index_add_(0, places, (states * mask.unsqueeze(-1)).sum(1))
             for row, (i, w) in enumerate(batch):
-                sums[i] += pooled[row]
                 if w.last > w.first and (tokens is None or tokens[i]):
                     parts[i][w.first] = states[row, w.head : w.head + w.last - w.first]
         vectors = torch.nn.functional.normalize(sums, dim=-1)
@@ -111,39 +140,38 @@ def share(model: Any) -> Any:
     return copy.deepcopy(model, shared).eval()
 
 
+def cast(model: Any, dtype: torch.dtype) -> Any:
+    """The model with its weights in `dtype`: itself where they are. Buffers (such as rotary
+    frequencies) keep their precision, as when transformers loads a model in that dtype."""
+    made: dict[int, Any] = {id(b): b for b in model.buffers()}
+    for p in model.parameters():
+        like = p if p.dtype == dtype else torch.nn.Parameter(p.detach().to(dtype), False)
+        made[id(p)] = like
+    if all(made[id(p)] is p for p in model.parameters()):
+        return model
+    return copy.deepcopy(model, made).eval()
+
+
 def pad(ids: Sequence[Sequence[int]], filler: int) -> dict[str, torch.Tensor]:
     """Rows of ids as one rectangle and its attention mask."""
     longest = max(len(row) for row in ids)
-    table = torch.full((len(ids), longest), filler, dtype=torch.long)
-    mask = torch.zeros((len(ids), longest), dtype=torch.long)
-    for i, row in enumerate(ids):
-        table[i, : len(row)] = torch.tensor(row, dtype=torch.long)
-        mask[i, : len(row)] = 1
-    return {"input_ids": table, "attention_mask": mask}
-
-
-def _pairs(tensors: LoraTensors) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
-    """PEFT's `base_model.model.X.lora_A.weight` and `...lora_B.weight` by the weight's name."""
-    found: dict[str, dict[str, torch.Tensor]] = {}
-    for key, tensor in tensors.items():
-        module, _, part = key.removesuffix(".weight").rpartition(".")
-        if part not in {"lora_A", "lora_B"} or tensor.dim() != 2:
-            raise KeyError(f"tensor {key!r} is no LoRA matrix")
-        found.setdefault(module.removeprefix("base_model.model.") + ".weight", {})[part] = tensor
-    lone = sorted(name for name, pair in found.items() if len(pair) != 2)
-    if lone:
-        raise KeyError(f"adapter of {lone[0]!r} lacks one of its two matrices")
-    return {name: (pair["lora_A"], pair["lora_B"]) for name, pair in found.items()}
+    table = [[*row, *[filler] * (longest - len(row))] for row in ids]
+    mask = [[1] * len(row) + [0] * (longest - len(row)) for row in ids]
+    return {"input_ids": torch.tensor(table), "attention_mask": torch.tensor(mask)}
 
 
 def _batches(windows: list[tuple[int, Window]]) -> Iterator[list[tuple[int, Window]]]:
-    """Windows of like length together, so that little is padded."""
+    """Windows of like length together: a new batch where padding would cost more than a pass."""
     batch: list[tuple[int, Window]] = []
+    filled = 0
     for item in sorted(windows, key=lambda w: len(w[1].ids)):
-        if batch and (len(batch) + 1) * len(item[1].ids) > BATCH_TOKENS:
+        size = len(item[1].ids)
+        padded = len(batch) * size
+        if batch and (padded + size > BATCH_TOKENS or padded - filled > WASTE):
             yield batch
-            batch = []
+            batch, filled = [], 0
         batch.append(item)
+        filled += size
     if batch:
         yield batch
 

@@ -1,7 +1,8 @@
 """Which rows go into which training step: decided beforehand, from the seed alone.
 
-Each step takes the next rows of a shuffled round through all of them, so every row is seen equally
-often, and beside them a few label names and borrowed pool texts.
+Rows come in shuffled rounds through all of them, so every row is seen equally often; within some
+steps those of like length go together, so that little is padded. Beside them each step has a few
+label names and borrowed pool texts.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from lora.examples import Row
 
 BATCH = 16
+STRETCH = 8  # steps whose rows are sorted by length
 NAMES = 4  # label names in a step, with NAMES_SHARE of the choices' loss
 NAMES_SHARE = 0.3
 BORROWED = 8  # pool texts in a step, whose loss is added with weight BORROWED_WEIGHT...
@@ -38,16 +40,27 @@ def plan_steps(
     if not rows:
         raise ValueError("no train row carries an answer; there is nothing to learn from")
     rng = random.Random(seed)
-    queue: list[Row] = []
     plan: list[Step] = []
-    for n in range(steps):
-        while len(queue) < min(BATCH, len(rows)):
-            queue.extend(rng.sample(list(rows), len(rows)))
-        taken, queue = queue[:BATCH], queue[BATCH:]
+    for n, taken in enumerate(_batches(rng, rows, steps)):
         beside = _some(rng, names, NAMES), _some(rng, borrowed, BORROWED)
         trust = BORROWED_WEIGHT * min(1.0, n / (RAMP * steps))
-        plan.append(Step(tuple(taken), *beside, trust))
+        plan.append(Step(taken, *beside, trust))
     return plan
+
+
+def _batches(rng: random.Random, rows: Sequence[Row], steps: int) -> list[tuple[Row, ...]]:
+    """`steps` batches; in each stretch rows of like length share one, in shuffled order."""
+    size = min(BATCH, len(rows))
+    queue: list[Row] = []
+    while len(queue) < steps * size:
+        queue.extend(rng.sample(list(rows), len(rows)))
+    batches: list[tuple[Row, ...]] = []
+    for start in range(0, steps * size, STRETCH * size):
+        stretch = queue[start : min(start + STRETCH * size, steps * size)]
+        stretch.sort(key=lambda row: len(row.window.ids))
+        cut = [tuple(stretch[i : i + size]) for i in range(0, len(stretch), size)]
+        batches += rng.sample(cut, len(cut))
+    return batches
 
 
 def _some(rng: random.Random, rows: Sequence[Row], most: int) -> tuple[Row, ...]:

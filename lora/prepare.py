@@ -12,15 +12,20 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 
-from label_config.names import label_text
-from label_config.values import Control, Example, Schema
+from label_config.controls import Control, Schema
+from label_config.values import Example
 from lora.base import Base
-from lora.examples import TRAIN_WINDOW, Row, chosen, tag
-from lora.heads import Head, cold_head
+from lora.examples import Row, chosen, goal_of, train_windows, with_options
+from lora.forms.choice import from_labels, label_rows
+from lora.forms.form import Embed, Head
+from lora.forms.paths import words_of
+from lora.forms.spans import marks_of
+from lora.forms.starts import start_number, start_ordinal, start_pair, start_spans
+from lora.heads import cold_head
 from lora.network import Encoded, Network
-from lora.pseudo import POOL_SAMPLE, borrow
-from lora.start import Floats, names_help, start_choices, start_labels
-from lora.windows import Pieces, cut, read_pieces
+from lora.pseudo import POOL_CHARS, POOL_SAMPLE, borrow
+from lora.start import Floats, names_help, start_choices
+from lora.windows import Pieces, read_pieces
 
 
 @dataclass
@@ -36,10 +41,9 @@ class Prepared:
 
 @dataclass(frozen=True)
 class _Seen:
-    """One data key's texts, encoded by the plain base."""
+    """One data key's texts, encoded by the plain base; `held` by the example's place."""
 
-    held: Sequence[Example]
-    encoded: Sequence[Encoded]
+    held: Mapping[int, Encoded]
     pool: Sequence[Encoded]
 
 
@@ -50,16 +54,19 @@ def prepare(
     pool: Sequence[Mapping[str, str]],
     seed: int,
 ) -> Prepared:
-    """Start every head, and choose the label names and pool texts that help to train."""
+    """Start every head, and choose the label names and pool texts that help to train.
+
+    A head starts untrained where no example answers its control.
+    """
     network = Network(base)
     made = Prepared()
-    for key in schema.keys:
-        seen = _see(network, key, examples, pool, seed)
-        for control in (c for c in schema.controls if c.key == key):
-            if control.kind == "Labels":
-                made.heads[control.name] = _start_labels(control, seen, base.hidden)
-            else:
-                _prepare_choices(network, control, seen, seed, made)
+    seen = {key: _see(network, key, examples, pool, seed) for key in schema.keys}
+    for c in schema.controls:
+        if c.form in {"one", "many"}:
+            _prepare_choices(network, c, examples, seen[c.key], seed, made)
+            continue
+        start = _start(c, examples, [seen[key] for key in c.keys], base.hidden)
+        made.heads[c.name] = start or cold_head(c, _embedder(network))
     return made
 
 
@@ -70,60 +77,110 @@ def _see(
     pool: Sequence[Mapping[str, str]],
     seed: int,
 ) -> _Seen:
-    held = [e for e in examples if e.texts.get(key, "").strip()]
+    held = {i: e.texts[key] for i, e in enumerate(examples) if e.texts.get(key, "").strip()}
     texts = sorted({p[key] for p in pool if p.get(key, "").strip()})
-    drawn = random.Random(seed).sample(texts, min(POOL_SAMPLE, len(texts)))
-    return _Seen(
-        held,
-        network.encode([e.texts[key] for e in held]),
-        network.encode(drawn, [False] * len(drawn)),
-    )
+    drawn = _sample(texts, seed)
+    encoded = network.encode([*held.values(), *drawn], [False] * (len(held) + len(drawn)))
+    return _Seen(dict(zip(held, encoded[: len(held)], strict=True)), encoded[len(held) :])
 
 
-def _start_labels(control: Control, seen: _Seen, hidden: int) -> Head:
-    """The head before training; without any row it knows nothing, and says so."""
-    both = zip(seen.held, seen.encoded, strict=True)
-    used = {t for e, x in both for t in tag(control, e, x.pieces)}
-    return replace(start_labels(control, hidden, used), trained=bool(seen.held))
+def _sample(texts: Sequence[str], seed: int) -> list[str]:
+    """POOL_SAMPLE texts or POOL_CHARS of text, whichever is less."""
+    drawn: list[str] = []
+    room = POOL_CHARS
+    for text in random.Random(seed).sample(list(texts), min(POOL_SAMPLE, len(texts))):
+        room -= len(text)
+        if room < 0:
+            break
+        drawn.append(text)
+    return drawn
+
+
+def _start(
+    control: Control, examples: Sequence[Example], seen: Sequence[_Seen], hidden: int
+) -> Head | None:
+    """The start of any form but choices; None where nobody answered."""
+    left, right = seen[0].held, seen[-1].held
+    if control.form == "spans":
+        pieces = [(examples[i], x.pieces) for i, x in left.items()]
+        marks = [marks_of(control, e, p) for e, p in pieces]
+        total = sum(len(p.ids) for _, p in pieces)
+        return start_spans(control, hidden, marks, total) if pieces else None
+    goals = {
+        i: g for i in left.keys() & right.keys() if (g := goal_of(control, examples[i])) is not None
+    }
+    goals = {i: goals[i] for i in sorted(goals)}
+    if not goals:
+        return None
+    vectors = _floats([left[i] for i in goals])
+    if control.form == "number":
+        return start_number(control, vectors, [g for g in goals.values() if isinstance(g, float)])
+    values = [g[0] for g in goals.values() if isinstance(g, tuple)]
+    if control.form == "pair":
+        return start_pair(control, vectors - _floats([right[i] for i in goals]), values)
+    return start_ordinal(control, vectors, [control.values.index(v) for v in values])
 
 
 def _prepare_choices(
-    network: Network, control: Control, seen: _Seen, seed: int, made: Prepared
+    network: Network,
+    asked: Control,
+    examples: Sequence[Example],
+    seen: _Seen,
+    seed: int,
+    made: Prepared,
 ) -> None:
-    def embed(texts: Sequence[str]) -> torch.Tensor:
-        return _vectors(network.encode(texts, [False] * len(texts)))
-
-    cold = cold_head(control, embed)
-    answered = [
-        (p, x) for e, x in zip(seen.held, seen.encoded, strict=True) if (p := chosen(control, e))
-    ]
+    control, embed = with_options(asked, examples), _embedder(network)
+    answered = [(p, x) for i, x in seen.held.items() if (p := chosen(control, examples[i]))]
     if not answered:
-        made.heads[control.name] = cold
+        made.heads[control.name] = cold_head(asked, embed)
         return
     picked = [p for p, _ in answered]
     vectors = _floats([x for _, x in answered])
     first = np.array([p[0] for p in picked], dtype=np.int64)
-    names = embed([label_text(label) for label in control.labels]).double().numpy()
-    around = _floats([*seen.pool, *seen.encoded])
+    names = embed([words_of(label) for label in control.labels]).double().numpy()
+    around = _floats([*seen.pool, *seen.held.values()])
     trust = names_help(vectors, first, names, around, seed)
-    made.heads[control.name] = start_choices(control, vectors, picked, names, cold, trust)
+    cold = Head(control, *label_rows(_cold_of(control, embed)), trained=False)
+    pool = _floats(seen.pool) if seen.pool else None
+    found: list[tuple[int, int]] = []
+    if pool is not None and not control.multiple and control.options is None:
+        found = borrow(vectors, first, names if trust else None, pool, len(control.labels))
+        made.notes.append(f"{control.name}: {len(found)} pool texts borrowed")
+    lent = None
+    if pool is not None and found:
+        lent = pool[[i for i, _ in found]], np.array([k for _, k in found], dtype=np.int64)
+    start = start_choices(control, vectors, picked, names, cold, trust, lent)
+    spoken = None if trust or control.multiple else {k for p in picked for k in p}
+    made.heads[control.name] = from_labels(
+        control, start.weight, start.bias, trained=True, seen=spoken
+    )
     if trust:
         made.names += [_name_row(network.base, control, k) for k in range(len(control.labels))]
     else:
         made.notes.append(f"{control.name}: label names did not help on the answers")
-    if not control.multiple and seen.pool:
-        known = names if trust else None
-        found = borrow(vectors, first, known, _floats(seen.pool), len(control.labels))
-        made.borrowed += [_row(network.base, control, seen.pool[i].pieces, k) for i, k in found]
-        made.notes.append(f"{control.name}: {len(found)} pool texts borrowed")
+    made.borrowed += [_row(network.base, control, seen.pool[i].pieces, k) for i, k in found]
+
+
+def _cold_of(control: Control, embed: Embed) -> Head:
+    """Rows of the labels' own texts, also where these came as options."""
+    return cold_head(replace(control, options=None), embed)
 
 
 def _name_row(base: Base, control: Control, k: int) -> Row:
-    return _row(base, control, read_pieces(base, label_text(control.labels[k])), k)
+    return _row(base, control, read_pieces(base, words_of(control.labels[k])), k)
 
 
 def _row(base: Base, control: Control, pieces: Pieces, k: int) -> Row:
-    return Row(cut(base, pieces, min(TRAIN_WINDOW, base.max_tokens))[0], {control.name: (k,)})
+    offered = {} if control.options is None else {control.name: control.values}
+    window = train_windows(base, pieces)[0]
+    return Row(window, {control.name: (control.values[k],)}, offered=offered)
+
+
+def _embedder(network: Network) -> Embed:
+    def embed(texts: Sequence[str]) -> torch.Tensor:
+        return _vectors(network.encode(texts, [False] * len(texts)))
+
+    return embed
 
 
 def _vectors(encoded: Sequence[Encoded]) -> torch.Tensor:

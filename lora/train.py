@@ -15,14 +15,18 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from label_config.controls import InvalidValue
 from label_config.schema import read_schema
-from label_config.values import Example, InvalidValue
+from label_config.values import Example
 from lora.errors import LoraError
 from lora.recipe import recipe_for
 from lora.store import Store, write_atomic
 from settings import Train
+
+if TYPE_CHECKING:
+    from lora.base import Base
 
 __all__ = ["main", "recipe_for", "report_path", "run"]
 
@@ -50,7 +54,7 @@ def run(
     clock.lap("imports")
     place = Store(store).project(project)
     snapshot = place.snapshot(snapshot_hash)
-    schema = read_schema(snapshot.config)
+    schema = read_schema(snapshot.config, urls=True)  # the texts are in the snapshot
     device = pick_device(settings.device)
     base = load_base(settings.base, threads=settings.threads, device=device)
     clock.lap("load")
@@ -60,7 +64,21 @@ def run(
     clock.lap("fit")
     notes = list(fitted.notes)
     best = place.adapter_folder(champion) if champion else None
-    scores = judge_all(base, schema, snapshot.holdout, candidate=out, champion=best, notes=notes)
+    try:
+        below = _other_base(best, base, settings) if best else None
+    except LoraError as error:
+        notes.append(f"the champion could not be judged: {error}")
+        best = below = None
+    scores = judge_all(
+        base,
+        schema,
+        snapshot.holdout,
+        candidate=out,
+        champion=best,
+        notes=notes,
+        champion_base=below,
+        pool=place.pool(),
+    )
     clock.lap("judge")
     recipe = recipe_for(settings.base, snapshot_hash, settings)
     report: dict[str, Any] = {
@@ -76,6 +94,18 @@ def run(
     (out / "README.md").write_text(card, encoding="utf-8")
     write_atomic(report_path(out), json.dumps(report, sort_keys=True, ensure_ascii=False))
     return report
+
+
+def _other_base(champion: Path, base: Base, settings: Train) -> Base | None:
+    """The champion's own base, where it is another than the candidate's; raises LoraError."""
+    from lora.adapter import verify
+    from lora.base import load_base
+
+    recipe = verify(champion).recipe
+    if recipe.base_revision == base.revision:
+        return None
+    device = base.model.device.type
+    return load_base(recipe.base, threads=settings.threads, device=device)
 
 
 def _humans(examples: Sequence[Example]) -> int:

@@ -43,9 +43,15 @@ def read_pieces(base: Base, text: str) -> Pieces:
 
 
 def _whole(text: str, start: int, end: int) -> tuple[int, int]:
-    """A piece's place with the combining marks that follow it (the tokenizer drops accents)."""
+    """A piece's place with the combining marks that follow it (a tokenizer may drop accents) and
+    without the space around it (some count the space before a word in); a piece of space alone has
+    an empty place."""
     while end < len(text) and unicodedata.category(text[end]) in {"Mn", "Me"}:
         end += 1
+    while start < end and text[start].isspace():
+        start += 1
+    while start < end and text[end - 1].isspace():
+        end -= 1
     return start, end
 
 

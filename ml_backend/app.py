@@ -15,6 +15,7 @@ import uuid
 from flask import Flask, Response, g, jsonify, request
 
 from label_config import Schema
+from label_config.fetch import Fetcher
 from ml_backend import faults
 from ml_backend.auth import BasicAuth
 from ml_backend.calls import BadBody, read_body, read_predict, read_setup, read_webhook
@@ -36,14 +37,18 @@ def create_app(
     versions: VersionsLike,
     release: str = "",
 ) -> Flask:
-    """The WSGI app over a serving model, the queue's door and the store's versions."""
+    """The WSGI app over a serving model, the queue's door and the store's versions.
+
+    Raises ValueError when settings.urls lists what is no address.
+    """
     app = Flask("ml_backend", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the provider in use has it
     faults.register(app)
     _guard(app, BasicAuth(settings.user, settings.password))
     _add_lists(app, live, versions, release)
-    _add_calls(app, live, jobs, Slots(settings.threads))
+    fetcher = Fetcher(settings.urls.split(","))
+    _add_calls(app, live, jobs, Slots(settings.threads), fetcher, Configs(bool(settings.urls)))
     return app
 
 
@@ -89,9 +94,9 @@ def _add_lists(app: Flask, live: LiveLike, versions: VersionsLike, release: str)
         return jsonify(versions=list(versions()))
 
 
-def _add_calls(app: Flask, live: LiveLike, jobs: JobsLike, slots: Slots) -> None:
-    configs = Configs()
-
+def _add_calls(
+    app: Flask, live: LiveLike, jobs: JobsLike, slots: Slots, fetcher: Fetcher, configs: Configs
+) -> None:
     @app.post("/setup")
     def setup() -> Response:
         call = read_setup(_body())
@@ -107,7 +112,7 @@ def _add_calls(app: Flask, live: LiveLike, jobs: JobsLike, slots: Slots) -> None
             config = configs.last(call.project) if call.config is None else call.config
             if config is None:
                 raise BadBody("label_config is absent or null, and /setup was not called before")
-            model = AnnotuneModel(live, jobs, call.project, configs.schema(config))
+            model = AnnotuneModel(live, jobs, call.project, configs.schema(config), fetcher)
             results = model.predict(call.tasks, call.context, bulk=bulk)
         version = results[0]["model_version"] if results else model.setup()
         return jsonify(results=results, model_version=version)

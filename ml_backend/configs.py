@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from functools import lru_cache
+from functools import lru_cache, partial
 from threading import Lock
 
 from label_config import InvalidValue, Schema, read_schema
@@ -18,12 +18,13 @@ KEEP = 256  # projects, and parsed configs, that are remembered
 
 
 class Configs:
-    """Schemas by their XML, and the XML each project last sent with /setup."""
+    """Schemas by their XML, and the XML each project last sent with /setup. `urls`: whether texts
+    may stand at an address."""
 
-    def __init__(self) -> None:
+    def __init__(self, urls: bool = False) -> None:
         self._last: OrderedDict[str, str] = OrderedDict()
         self._lock = Lock()
-        self.schema = lru_cache(maxsize=KEEP)(_read)
+        self.schema = lru_cache(maxsize=KEEP)(partial(_read, urls=urls))
 
     def remember(self, project: str, config: str) -> None:
         with self._lock:
@@ -38,10 +39,10 @@ class Configs:
             return self._last.get(project)
 
 
-def _read(config: str) -> Schema:
+def _read(config: str, urls: bool) -> Schema:
     """The schema of a config; an unreadable one has nothing that can be predicted."""
     try:
-        return read_schema(config)
+        return read_schema(config, urls)
     except InvalidValue as error:
         log.warning("a label config is answered with empty predictions: %s", error)
         return Schema(())

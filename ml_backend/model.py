@@ -9,11 +9,13 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from label_config import Prediction, Region, Schema, Span, Task
-from label_config.wire import read_task, task_texts, write_prediction
+from label_config import Choice, Control, Prediction, Quantity, Region, Schema, Span, Task
+from label_config.fetch import Fetcher
+from label_config.wire import Texts, read_task, task_texts, write_prediction
+from ml_backend.fetching import fetch_texts
 from ml_backend.ports import JobsLike, LiveLike
 
 log = logging.getLogger(__name__)
@@ -36,6 +38,7 @@ class AnnotuneModel:
     jobs: JobsLike
     project_id: str
     schema: Schema
+    fetcher: Fetcher = field(default_factory=lambda: Fetcher(()))
 
     def setup(self) -> str:
         """The version that predictions carry now; never waits for a model."""
@@ -54,11 +57,19 @@ class AnnotuneModel:
         `context` (regions drawn so far, of an interactive call) changes nothing: the answer is to
         the whole task. Raises NotReady or Overloaded before any work.
         """
-        read = [self._read(raw) for raw in tasks]
+        wanted = [self._read(raw) for raw in tasks]
+        fetched = fetch_texts(self.fetcher, self.schema, wanted)
+        read = [task for task, _ in fetched]
         predictions = self._ask(read, bulk or len(read) > MANY) if read else []
-        sendable = [self._sendable(task, p) for task, p in zip(read, predictions, strict=True)]
+        sendable = [
+            self._sendable(task, replace(p, reason=p.reason if why is None else why))
+            for (task, why), p in zip(fetched, predictions, strict=True)
+        ]
         self._record(sendable)
-        return [write_prediction(self.schema, p) for p in sendable]
+        return [
+            write_prediction(self.schema, p, task.data)
+            for task, p in zip(read, sendable, strict=True)
+        ]
 
     def fit(self, event: str, data: Mapping[str, Any] | None = None, **_: object) -> str | None:
         """Ask sync for a training on START_TRAINING and return the job's id; else nothing.
@@ -88,7 +99,9 @@ class AnnotuneModel:
 
     def _sendable(self, task: Task, prediction: Prediction) -> Prediction:
         """The prediction without the regions that Label Studio could not show."""
-        texts = task_texts(self.schema, task.data).by_key
+        if not prediction.regions:
+            return prediction
+        texts = task_texts(self.schema, task.data)
         kept: list[Region] = []
         faults: list[str] = []
         for region in prediction.regions:
@@ -107,23 +120,41 @@ class AnnotuneModel:
             log.info("project %s: %d x %s", self.project_id, n, reason)
 
 
-def _fault(
-    schema: Schema, texts: Mapping[str, str], before: Sequence[Region], region: Region
-) -> str | None:
+def _fault(schema: Schema, texts: Texts, before: Sequence[Region], region: Region) -> str | None:
     """Why a region must not be sent, or None; Label Studio itself stores anything."""
     control = schema.control(region.from_name)
     if control is None or control.to_name != region.to_name:
         return "the model answered a control that is not in the label config"
-    if isinstance(region, Span) != (control.kind == "Labels"):
+    if not isinstance(region, _KINDS.get(control.form, Choice)):
         return f"the model answered {control.name!r} with another kind of region"
-    if not set(region.labels) <= set(control.values):
-        return f"the model answered {control.name!r} with a label it does not have"
+    if isinstance(region, Quantity):
+        fault = _number_fault(control, region)
+    else:
+        fault = _labels_fault(control, texts, region)
+    if fault:
+        return fault
     if isinstance(region, Span):
-        if texts.get(control.key, "")[region.start : region.end] != region.text:
+        if texts.by_key.get(control.key, "")[region.start : region.end] != region.text:
             return f"the model gave {control.name!r} a span that does not lie in the text"
-        return None
-    if len(region.labels) > 1 and not control.multiple:
-        return f"the model gave single-choice {control.name!r} several answers"
-    if any(r.from_name == region.from_name for r in before):
+    elif any(r.from_name == region.from_name for r in before):
         return f"the model answered {control.name!r} twice"
+    return None
+
+
+_KINDS: Mapping[str, type] = {"spans": Span, "number": Quantity}
+
+
+def _number_fault(control: Control, region: Quantity) -> str | None:
+    low, high = control.low, control.high
+    if (low is not None and region.value < low) or (high is not None and region.value > high):
+        return f"the model gave {control.name!r} a number out of its bounds"
+    return None
+
+
+def _labels_fault(control: Control, texts: Texts, region: Choice | Span) -> str | None:
+    known = {label.value for label in texts.options.get(control.name, ())} or set(control.values)
+    if not set(region.labels) <= known:
+        return f"the model answered {control.name!r} with a label it does not have"
+    if len(region.labels) > 1 and not control.multiple:
+        return f"the model gave {control.name!r}, which takes one label, several"
     return None

@@ -17,6 +17,7 @@ from flask import Flask
 
 from jobs import Jobs
 from lora.base import Base, load_base
+from lora.engine import LaneSettings
 from lora.live import Live
 from lora.store import Store
 from ml_backend.app import create_app
@@ -36,14 +37,12 @@ def main(environ: Mapping[str, str]) -> int:
         return 2
     store = Store(settings.store)
     jobs = Jobs(settings.queue.url, settings.queue.name, settings.queue.timeout_s)
-    live = Live(
-        store,
-        base_loader(settings),
-        queue=settings.backend.queue,
-        poll_s=settings.backend.poll_s,
-        max_text=settings.backend.max_text,
-    )
-    app = create_app(settings.backend, live, jobs, lambda: all_versions(store), release())
+    live = make_live(settings, store)
+    try:
+        app = create_app(settings.backend, live, jobs, lambda: all_versions(store), release())
+    except ValueError as error:
+        log.error("ANNOTUNE_BACKEND_URLS: %s", error)
+        return 2
     return serve(settings, app, live)
 
 
@@ -74,10 +73,30 @@ def _stop(signum: int, frame: FrameType | None) -> None:
     raise SystemExit(0)
 
 
-def base_loader(settings: Settings) -> Callable[[], Base]:
-    """Loads the one base; half the cores, as a trainer and Label Studio often sit beside us."""
+def make_live(settings: Settings, store: Store) -> Live:
+    """The serving model as the settings want it; not started yet."""
+    own = settings.backend
+    return Live(
+        store,
+        base_loader(),
+        settings.train.base,
+        allowed=names(settings.train.bases),
+        poll_s=own.poll_s,
+        max_text=own.max_text,
+        memory_mb=own.memory_mb,
+        lane=LaneSettings(own.queue, own.gather_ms / 1000, own.serve, own.dtype),
+    )
+
+
+def base_loader() -> Callable[[str], Base]:
+    """Loads bases; half the cores, as a trainer and Label Studio often sit beside us."""
     threads = max(1, (os.cpu_count() or 2) // 2)
-    return lambda: load_base(settings.train.base, threads=threads)
+    return lambda name: load_base(name, threads=threads)
+
+
+def names(listed: str) -> tuple[str, ...]:
+    """What a setting lists between commas."""
+    return tuple(part.strip() for part in listed.split(",") if part.strip())
 
 
 def all_versions(store: Store) -> list[str]:

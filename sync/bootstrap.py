@@ -9,6 +9,7 @@ from sync.backend_client import BackendClient
 from sync.log import Log
 from sync.loop import World
 from sync.studio import Studio
+from sync.terms import check_addresses
 
 
 def build(settings: Settings) -> World:
@@ -22,6 +23,7 @@ def build(settings: Settings) -> World:
     ):
         if not value:
             raise InvalidSetting(f"ANNOTUNE_{name} is not set; ANNOTUNE_{name}_FILE works too")
+    check_addresses(settings)
     settings.home.mkdir(parents=True, exist_ok=True)
     return World(
         settings=settings,

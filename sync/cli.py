@@ -1,7 +1,8 @@
-"""The command line: `annotune up | connect | status | once | train | promote | rollback | ...`.
+"""The command line: `annotune up | connect | status | check | once | train | promote | ...`.
 
-Exit codes: 0 done; 1 an error of ours; 2 wrong usage or setting; 3 a neighbour (Label Studio,
-backend, Redis) does not answer; 4 no such project or version; 5 refused, with the reason.
+Exit codes: 0 done; 1 an error of ours, or `check` found what is not predicted; 2 wrong usage or
+setting, or nothing that `check` can read; 3 a neighbour (Label Studio, backend, Redis) does not
+answer; 4 no such project or version; 5 refused, with the reason.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +24,13 @@ import click
 
 from jobs import QueueDown
 from label_config import InvalidConfig
+from label_config.templates import load_template, template_names
 from lora.errors import LoraError
 from lora.store import ProjectStore, Store
 from settings import InvalidSetting, Settings, load
 from sync import bootstrap, operate, show
 from sync.backend_client import BackendDown
+from sync.check import Unreadable, check_file, check_project
 from sync.connect import NothingToPredict, connect
 from sync.loop import World, turn
 from sync.processes import Supervisor
@@ -38,6 +42,7 @@ from sync.up import commands
 NEIGHBOUR, MISSING, REFUSED = 3, 4, 5
 EXITS: list[tuple[type[Exception], int]] = [
     (InvalidSetting, 2),
+    (Unreadable, 2),
     (NoSuchProject, MISSING),
     (StudioError, NEIGHBOUR),
     (BackendDown, NEIGHBOUR),
@@ -230,6 +235,63 @@ def rollback(settings: Settings, project: str, target: str | None, json_: bool) 
 def versions(settings: Settings, project: str, json_: bool) -> None:
     """List PROJECT's adapter versions and what became of each."""
     show.versions(json_, operate.versions(_store(settings, project)))
+
+
+@main.command("check")
+@click.argument("config", metavar="FILE|PROJECT")
+@as_json
+@click.pass_context
+def check_(ctx: click.Context, config: str, json_: bool) -> None:
+    """Say, control by control, what of a label config is predicted, how, and why the rest is not.
+
+    FILE holds the XML, or is a config.yml of Label Studio's gallery; PROJECT is a project's id in
+    Label Studio, connected or not. Exit code 0: all is predicted; 1: something is not; 2: it
+    cannot be read.
+    """
+    if config.isdecimal() and not Path(config).exists():
+        found = check_project(ctx.obj, _build(ctx).studio, config)
+    elif Path(config).is_file():
+        found = check_file(ctx.obj, Path(config))
+    else:
+        raise click.UsageError(f"{config!r} is neither a file nor a project's id")
+    show.text(json_, found.to_dict(), found.lines())
+    if not found.whole:
+        ctx.exit(1)
+
+
+@main.command()
+@click.argument("name", required=False)
+@as_json
+def templates(name: str | None, json_: bool) -> None:
+    """List the ready label configs, or print the one of this NAME."""
+    if name is not None and name not in template_names():
+        raise click.UsageError(f"no template {name!r}; there are {', '.join(template_names())}")
+    if name is not None:
+        found = load_template(name)
+        show.text(json_, asdict(found), [found.config.rstrip()])
+        return
+    all_ = [load_template(one) for one in template_names()]
+    lines = [f"{one.name:20} {one.about}" for one in all_]
+    show.text(json_, [{"name": one.name, "about": one.about} for one in all_], lines)
+
+
+@main.command()
+@click.argument("version")
+@click.option("--project", required=True, help="The project's id.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="A new folder.")
+@click.option("--merged", is_flag=True, help="A plain model folder, without PEFT.")
+@as_json
+@click.pass_obj
+def export(
+    settings: Settings, version: str, project: str, out: Path, merged: bool, json_: bool
+) -> None:
+    """Write VERSION of a project into a folder: a PEFT adapter, or a whole model (--merged)."""
+    from lora.export import export as write  # loads torch
+
+    store = _store(settings, project)
+    operate.known_version(store, version)
+    write(store, version, out, merged)
+    show.line(json_, {"project": project, "version": version, "out": str(out), "merged": merged})
 
 
 @main.command("sync", hidden=True)

@@ -10,10 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from label_config import Schema, read_schema
-from sync.loop import World, hear
+from label_config import Schema
+from sync.loop import World, hear, publish_pool
 from sync.receiver import ACTIONS, SECRET_HEADER
 from sync.studio_values import StudioLike
+from sync.terms import read_terms
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Connected:
     tasks: int
     schema: Schema
     webhooks_removed: int
+    problems: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -42,6 +44,7 @@ class Connected:
                 for u in self.schema.unsupported
             ],
             "webhooks_removed": self.webhooks_removed,
+            "problems": list(self.problems),
         }
 
 
@@ -56,7 +59,8 @@ def connect(world: World, project: str) -> Connected:
     in Label Studio.
     """
     info = world.studio.project(project)
-    schema = read_schema(info.config)
+    terms = read_terms(world.settings, info.config)
+    schema = terms.schema
     if not schema.controls:
         reasons = "; ".join(f"{u.name}: {u.reason}" for u in schema.unsupported) or "it is empty"
         raise NothingToPredict(
@@ -65,10 +69,11 @@ def connect(world: World, project: str) -> Connected:
     version = world.backend.version(project, info.config)
     world.log.connect(project, info.title)
     hear(world, project, sweep=True)
+    publish_pool(world, project, terms)
     _backend(world, project, version)
     removed = _webhooks(world, world.studio, project)
     world.studio.set_sampling(project)
-    return Connected(project, info.title, version, info.tasks, schema, removed)
+    return Connected(project, info.title, version, info.tasks, schema, removed, terms.problems)
 
 
 def _backend(world: World, project: str, version: str) -> None:

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from label_config import InvalidConfig, read_schema
-from label_config.values import Choice, Correction, Region, Span, answer_key
+from label_config import Schema
+from label_config.values import Correction, Quantity, Region, Span, answer_key
 from label_config.wire import read_result
 from sync.log import Log
 from sync.log_shown import Shown, VersionSince
@@ -23,8 +23,9 @@ from sync.studio_values import SeenAnnotation
 def compare(shown: Sequence[Region], kept: Sequence[Region]) -> Correction:
     """What became of each shown region. Order, scores and the order of labels do not matter.
 
-    Changed: the same control's other choice, or a span of the same control that overlaps but has
-    another label or other offsets (the largest overlap first).
+    Changed: the same control's other answer, or a span of the same control that overlaps but has
+    another label or other offsets. Overlapping spans of the same labels are paired first (spans of
+    different labels may lie on one piece of text), then those that overlap most.
     """
     left, right = list(shown), list(kept)
     same: list[Region] = []
@@ -35,12 +36,12 @@ def compare(shown: Sequence[Region], kept: Sequence[Region]) -> Correction:
             right.remove(twin)
             same.append(twin)
     pairs = sorted(
-        ((_overlap(a, b), i, j) for i, a in enumerate(left) for j, b in enumerate(right)),
-        key=lambda pair: (-pair[0], pair[1], pair[2]),
+        ((_likeness(a, b), i, j) for i, a in enumerate(left) for j, b in enumerate(right)),
+        key=lambda pair: (-pair[0][0], -pair[0][1], pair[1], pair[2]),
     )
     changed, used_left, used_right = [], set[int](), set[int]()
-    for overlap, i, j in pairs:
-        if overlap and i not in used_left and j not in used_right:
+    for likeness, i, j in pairs:
+        if any(likeness) and i not in used_left and j not in used_right:
             changed.append((i, (left[i], right[j])))
             used_left.add(i)
             used_right.add(j)
@@ -52,12 +53,18 @@ def compare(shown: Sequence[Region], kept: Sequence[Region]) -> Correction:
     )
 
 
-def _overlap(a: Region, b: Region) -> int:
-    if a.from_name != b.from_name:
-        return 0
+def _likeness(a: Region, b: Region) -> tuple[int, int]:
+    """Whether two overlapping spans have the same labels, and by how much they overlap; of other
+    answers, whether one may stand for the other at all. (0, 0): they have nothing in common."""
+    if (a.from_name, type(a)) != (b.from_name, type(b)):
+        return 0, 0
+    if isinstance(a, Quantity) or isinstance(b, Quantity):
+        return 0, 1
+    same = int(set(a.labels) == set(b.labels))
     if isinstance(a, Span) and isinstance(b, Span):
-        return max(0, min(a.end, b.end) - max(a.start, b.start))
-    return int(isinstance(a, Choice) and isinstance(b, Choice))
+        overlap = max(0, min(a.end, b.end) - max(a.start, b.start))
+        return (same, overlap) if overlap else (0, 0)
+    return same, 1
 
 
 def opened_at(annotation: SeenAnnotation) -> datetime:
@@ -121,15 +128,14 @@ class Rate:
         return self.changed / self.shown if self.shown else None
 
 
-def correction_rate(log: Log, project: str, after: datetime | None = None) -> Rate:
+def correction_rate(log: Log, project: str, schema: Schema, after: datetime | None = None) -> Rate:
     """The rate over current answers on tasks that are not blind (submitted after a moment).
 
-    Read under the config of the last pull; an unreadable config gives an empty rate.
+    Nothing is fetched for it: a span in a text that lies elsewhere makes its answer unknown.
     """
-    try:
-        schema = read_schema(log.config(project))
-    except InvalidConfig:
+    if not schema.controls:
         return Rate(0, 0, 0, 0)
+    elsewhere = any(o.url for o in schema.objects)
     annotations = log.current_annotations(project)
     tasks = {task.id: task for task in log.tasks(project, {a.task for a in annotations})}
     rows: dict[int, list[Shown]] = defaultdict(list)
@@ -148,8 +154,11 @@ def correction_rate(log: Log, project: str, after: datetime | None = None) -> Ra
         if seen is None:
             counted["unknown"] += 1
             continue
-        before = read_result(schema, task.data, seen.result).regions
-        kept = read_result(schema, task.data, a.result).regions
+        before = read_result(schema, task.data, seen.result)
+        kept = read_result(schema, task.data, a.result)
+        if elsewhere and (before.dropped or kept.dropped):
+            counted["unknown"] += 1
+            continue
         counted["shown"] += 1
-        counted["changed"] += not compare(before, kept).accepted
+        counted["changed"] += not compare(before.regions, kept.regions).accepted
     return Rate(**counted)

@@ -1,6 +1,7 @@
 """Freezing: the log's answers become an immutable snapshot to train on and to be judged by.
 
-Deterministic: the same log, config and pool size give the same bytes and so the same name.
+Deterministic: the same log and terms give the same bytes and so the same name. Answers are read
+under the config as it is now: what it no longer has is dropped from them and counted.
 """
 
 from __future__ import annotations
@@ -10,16 +11,21 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from label_config import read_schema
-from label_config.values import Example, Origin, Schema, Side, Snapshot
+from label_config import Schema
+from label_config.fetch import NotFetched
+from label_config.values import Example, Origin, Side, Snapshot
 from label_config.wire import read_result, task_texts
 from sync.corrections import was_blind
-from sync.log import Log, LoggedTask
+from sync.log import Log
 from sync.log_shown import Shown
-from sync.order import drawn_by
+from sync.log_tasks import LoggedTask
+from sync.pool import pool_texts
 from sync.studio_values import SeenAnnotation
+from sync.terms import Data, Terms
 
 MOST = 50_000  # answers in one snapshot
+Vanished = tuple[tuple[str, str], ...]
+UNNAMED = "(an answer without a label)"
 
 
 @dataclass(frozen=True)
@@ -32,46 +38,59 @@ class FreezeReport:
     pool: int
     left_out: Mapping[str, int]
     """How many answered tasks were left out, by reason."""
-    ignored: Mapping[str, int]
-    """Regions of controls that the config no longer has; their tasks stayed in."""
+    dropped: Mapping[str, Mapping[str, int]]
+    """How many answers named a control or label that the config no longer has, by control and
+    label; what else their tasks were answered stayed in."""
+    base: str = ""
+    regulated: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
 
-def freeze(
-    log: Log, project: str, config: str, pool: int = 1500, most: int = MOST
-) -> tuple[Snapshot, FreezeReport]:
+def freeze(log: Log, project: str, terms: Terms, most: int = MOST) -> tuple[Snapshot, FreezeReport]:
     """A snapshot of what people answered, and the report on it.
 
-    One answer a task: a ground truth first, else the latest. An answer that does not fit the
-    config as it is now, and one on a blind task that may have been seen with a prediction, is
-    left out of both sides. Raises InvalidConfig.
+    One answer a task: a ground truth first, else the latest. An answer of which nothing fits the
+    config as it is now, one whose text cannot be fetched, and one on a blind task that may have
+    been seen with a prediction, is left out of both sides.
     """
-    schema, upto = read_schema(config), log.last_revision(project)
+    upto = log.last_revision(project)
     tasks = {task.id: task for task in log.tasks(project)}
     shown: dict[int, list[Shown]] = defaultdict(list)
     for row in log.shown(project, tasks=(t.id for t in tasks.values() if t.place.blind)):
         shown[row.task].append(row)
-    left_out, ignored = Counter[str](), Counter[str]()
+    left_out, dropped = Counter[str](), defaultdict[str, Counter[str]](Counter)
     examples: list[Example] = []
     answers = _one_a_task(log.current_annotations(project))
     for a in sorted(answers.values(), key=lambda a: (a.created_at, a.id), reverse=True):
         task = tasks.get(a.task)
-        got = "the task was deleted" if task is None else _example(schema, task, a, shown[a.task])
-        if isinstance(got, Example):
-            if len(examples) == most:
-                got = f"older than the latest {most} answers"
+        if task is None:
+            left_out["the task was deleted"] += 1
+        elif len(examples) == most:
+            left_out[f"older than the latest {most} answers"] += 1
+        else:
+            made = _row(terms, task, a, shown[a.task])
+            if isinstance(made.example, str):
+                left_out[made.example] += 1
             else:
-                examples.append(got)
-                ignored.update(_unknown_controls(schema, a.result))
-        if isinstance(got, str):
-            left_out[got] += 1
+                examples.append(made.example)
+            for control, label in made.vanished:
+                dropped[control][label or UNNAMED] += 1
     examples.sort(key=lambda e: e.task)
-    texts = _pool(schema, project, (t for t in tasks.values() if t.id not in answers), pool)
-    snapshot = Snapshot(project, config, tuple(examples), texts)
-    counted = len(snapshot.train), len(snapshot.holdout), len(texts)
-    return snapshot, FreezeReport(upto, *counted, dict(left_out), dict(ignored))
+    waiting = (t for t in tasks.values() if t.id not in answers)
+    texts = pool_texts(terms, project, waiting, terms.settings.train.pool)
+    snapshot = Snapshot(project, terms.config, tuple(examples), texts)
+    return snapshot, FreezeReport(
+        upto,
+        len(snapshot.train),
+        len(snapshot.holdout),
+        len(texts),
+        dict(left_out),
+        {control: dict(labels) for control, labels in dropped.items()},
+        base=terms.base,
+        regulated=terms.regulated,
+    )
 
 
 def _one_a_task(annotations: Iterable[SeenAnnotation]) -> dict[int, SeenAnnotation]:
@@ -87,44 +106,59 @@ def _weight(a: SeenAnnotation) -> tuple[object, ...]:
     return (a.ground_truth, a.updated_at, a.id)
 
 
-def _example(
-    schema: Schema, task: LoggedTask, a: SeenAnnotation, shown: list[Shown]
-) -> Example | str:
-    """The row to learn from or be judged on, or the reason why there is none."""
+@dataclass(frozen=True)
+class _Row:
+    """The row to learn from or be judged on, or the reason why there is none; `vanished`: what the
+    answer names that the config no longer has, as (control, label)."""
+
+    example: Example | str
+    vanished: Vanished = ()
+
+
+def _row(terms: Terms, task: LoggedTask, a: SeenAnnotation, shown: list[Shown]) -> _Row:
     if task.place.blind and not was_blind(a, shown):
-        return "a prediction was visible on a blind task"
-    texts = task_texts(schema, task.data)
+        return _Row("a prediction was visible on a blind task")
+    schema = terms.schema
+    try:
+        data = terms.fetched(task.data)
+    except NotFetched as reason:
+        return _Row(str(reason))
+    texts = task_texts(schema, data)
     if not texts.by_key:
-        return "the task has no text"
-    known = {c.name for c in schema.controls} | {u.name for u in schema.unsupported}
-    result = a.result
-    if isinstance(result, list):
-        result = [r for r in result if not isinstance(r, dict) or r.get("from_name") in known]
-    read = read_result(schema, task.data, result)
-    if read.dropped:
-        return "the answer does not fit the label config"
-    if not read.regions and not any(c.kind == "Labels" for c in schema.controls):
-        return "the answer is empty"  # with spans to mark, none is an answer
+        return _Row("the task has no text")
+    read = read_result(schema, data, a.result)
+    if not read.regions and read.dropped:
+        return _Row("the answer does not fit the label config", read.vanished)
+    if read.dropped and _lost_a_span(schema, data, a.result):
+        return _Row("a span of the answer is not in the text", read.vanished)
     if not read.regions and a.result:
-        return "the answer holds nothing that is predicted"
-    side: Side = "holdout" if task.place.blind else "train"
-    origin = Origin(kind="human", annotation=a.id)
-    group, by_key = task.place.group, texts.by_key
-    return Example(f"annotation-{a.id}", task.id, group, side, by_key, read.regions, origin)
+        return _Row("the answer holds nothing that is predicted")
+    if not read.regions and not any(c.form == "spans" for c in schema.controls):
+        return _Row("the answer is empty")  # with spans to mark, none is an answer
+    example = Example(
+        id=f"annotation-{a.id}",
+        task=task.id,
+        group=task.place.group,
+        side=_side(task),
+        texts=texts.by_key,
+        answers=read.regions,
+        origin=Origin(kind="human", annotation=a.id),
+        options=texts.options,
+    )
+    return _Row(example, read.vanished)
 
 
-def _unknown_controls(schema: Schema, result: object) -> Iterable[str]:
-    known = {c.name for c in schema.controls} | {u.name for u in schema.unsupported}
-    for region in result if isinstance(result, list) else ():
-        name = region.get("from_name") if isinstance(region, dict) else None
-        if isinstance(name, str) and name not in known:
-            yield name
+def _side(task: LoggedTask) -> Side:
+    return "holdout" if task.place.blind else "train"
 
 
-def _pool(
-    schema: Schema, project: str, tasks: Iterable[LoggedTask], most: int
-) -> tuple[Mapping[str, str], ...]:
-    """Texts of unlabelled tasks that are not blind, at most so many, drawn by hash."""
-    drawn = sorted((t for t in tasks if not t.place.blind), key=lambda t: drawn_by(project, t.id))
-    texts = (task_texts(schema, t.data).by_key for t in drawn)
-    return tuple(t for t in texts if t)[:most]
+def _lost_a_span(schema: Schema, data: Data, result: object) -> bool:
+    """Whether a span cannot be read for another reason than a label that is gone: the text without
+    it would teach that nothing is there."""
+    for raw in result if isinstance(result, list) else ():
+        control = schema.control(str(raw.get("from_name"))) if isinstance(raw, dict) else None
+        if control is not None and control.form == "spans":
+            read = read_result(schema, data, [raw])
+            if read.dropped and not read.vanished:
+                return True
+    return False

@@ -18,7 +18,6 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from label_config import read_schema
 from lora.adapter import Manifest, Recipe
 from lora.errors import LoraError, Moved, Withdrawn
 from lora.recipe import recipe_for
@@ -26,6 +25,7 @@ from lora.store import ProjectStore, Store
 from settings import Settings, load
 from sync.gate import Judged, judge, judged_from_report
 from sync.processes import die_with_parent
+from sync.terms import read_terms
 
 logger = logging.getLogger(__name__)
 
@@ -62,6 +62,7 @@ def train(project: str, snapshot: str) -> str:
 
 
 def _train(settings: Settings, store: ProjectStore, snapshot: str) -> str:
+    settings = read_terms(settings, store.snapshot(snapshot).config).settings  # the project's base
     for _ in range(REJUDGE):
         champion = store.current().version
         finished = _promoted_but_unwritten(settings, store, snapshot, champion)
@@ -113,7 +114,7 @@ def _settle(
     manifest = store.commit(
         staging,
         Recipe(**report["recipe"]),
-        schema=read_schema(frozen.config).digest,
+        schema=read_terms(settings, frozen.config).schema.digest,
         config=frozen.config,
         labels=seen.candidate_labels,
         parent=champion,

@@ -2,7 +2,8 @@
 
 What Label Studio said last about an annotation is its highest revision; a skip, a deletion and an
 edit are revisions too. Saying the same again changes nothing, so a pull may repeat as it likes.
-No SQL outside this file and its parts `log_shown.py`, `log_rounds.py` and `log_tables.py`.
+No SQL outside this file and its parts `log_tasks.py`, `log_shown.py`, `log_rounds.py` and
+`log_tables.py`.
 """
 
 from __future__ import annotations
@@ -19,21 +20,12 @@ from sync import log_tables as t
 from sync.groups import Place
 from sync.log_rounds import RoundLog
 from sync.log_shown import ShownLog, remember_predictions
+from sync.log_tasks import TaskLog
 from sync.studio_values import SeenAnnotation, TaskState
 
 
 class NewerLog(Exception):
     """The database was written by a newer program than this one."""
-
-
-@dataclass(frozen=True)
-class LoggedTask:
-    """A task as the log knows it."""
-
-    id: int
-    data: Mapping[str, object]
-    place: Place
-    first_seen: datetime
 
 
 @dataclass(frozen=True)
@@ -71,7 +63,7 @@ class Counts:
     """Age of the oldest new answer in seconds, by when it was first seen; 0 without one."""
 
 
-class Log(ShownLog, RoundLog):
+class Log(TaskLog, ShownLog, RoundLog):
     """One log database for all projects; opening it creates what is missing.
 
     Raises NewerLog when a later program wrote it.
@@ -181,43 +173,6 @@ class Log(ShownLog, RoundLog):
                 _insert(db, [_grave(h, at) for h in heads if h.state != "deleted"])
                 buried += len(found)
         return buried
-
-    def tasks(self, project: str, ids: Iterable[int] | None = None) -> list[LoggedTask]:
-        """The tasks that are not deleted (of these ids), by id."""
-        c, found = t.tasks.c, list[LoggedTask]()
-        wanted = select(t.tasks).where(c.project == project, c.deleted_at.is_(None))
-        parts = [wanted] if ids is None else [wanted.where(c.task.in_(p)) for p in t.chunks(ids)]
-        with self._read() as db:
-            for part in parts:
-                found += [_task(row) for row in db.execute(part)]
-        return sorted(found, key=lambda task: task.id)
-
-    def first_seen_order(self, project: str) -> list[LoggedTask]:
-        """Every task ever seen, deleted ones too, in the order of first sight."""
-        c = t.tasks.c
-        wanted = select(t.tasks).where(c.project == project).order_by(c.first_seen, c.task)
-        with self._read() as db:
-            return [_task(row) for row in db.execute(wanted)]
-
-    def sides(self, project: str) -> dict[int, bool]:
-        """Every live task's id, and whether it is blind."""
-        c = t.tasks.c
-        wanted = select(c.task, c.blind).where(c.project == project, c.deleted_at.is_(None))
-        with self._read() as db:
-            return {row.task: row.blind for row in db.execute(wanted.order_by(c.task))}
-
-    def known_tasks(self, project: str, ids: Sequence[int]) -> set[int]:
-        """Which of these ids the log has ever seen."""
-        c, found = t.tasks.c, set[int]()
-        with self._read() as db:
-            for part in t.chunks(ids):
-                wanted = select(c.task).where(c.project == project, c.task.in_(part))
-                found.update(db.scalars(wanted))
-        return found
-
-    def blind_tasks(self, project: str) -> list[int]:
-        """Ids of live tasks whose predictions are withheld."""
-        return [task for task, blind in self.sides(project).items() if blind]
 
     def unanswered(self, project: str) -> dict[int, bool]:
         """The sides of live tasks that nobody has answered yet; a skipped one is among them."""
@@ -372,10 +327,6 @@ def _grave(head: Row[Any], at: datetime) -> dict[str, Any]:
 def _insert(db: Connection, rows: list[dict[str, Any]]) -> None:
     if rows:
         db.execute(t.revisions.insert(), rows)
-
-
-def _task(row: Row[Any]) -> LoggedTask:
-    return LoggedTask(row.task, row.data, Place(row.grp, row.blind), row.first_seen)
 
 
 def _annotation(row: Row[Any]) -> SeenAnnotation:

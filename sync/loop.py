@@ -9,16 +9,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from jobs import Jobs, QueueDown
-from label_config import read_schema
 from lora.store import Store
 from settings import Settings
 from sync.backend_client import BackendClient, BackendDown
 from sync.decide import Decision, Situation, decide
 from sync.freeze import freeze
 from sync.log import Log
+from sync.pool import renew_pool
 from sync.pull import Changes, pull
 from sync.push import Pushed, push, retire
 from sync.studio_values import ProjectInfo, StudioLike
+from sync.terms import Terms, read_terms, terms_or_default
 
 TRAIN = "sync.jobs.train"
 QUIET_S = 20.0  # old predictions are removed when nobody answered for so long
@@ -53,19 +54,21 @@ class Turn:
 
 
 def turn(world: World, project: str, sweep: bool = False) -> Turn:
-    """One turn: hear, adopt, decide, train, push, retire."""
+    """One turn: hear, adopt, publish the pool, decide, train, push, retire."""
     changes, info = hear(world, project, sweep)
     adopt(world, project)
-    decision = time_to_train(world, project)
+    terms = read_terms(world.settings, info.config)
+    publish_pool(world, project, terms)
+    decision = time_to_train(world, project, terms)
     done = Turn(changes, decision)
     if decision.train:
-        want(world, project, info, decision)
+        want(world, project, terms, decision)
     try:
         keep_training(world, project)
     except QueueDown as down:
         done.problems.append(str(down))
     try:
-        done.pushed = push_predictions(world, project, info)
+        done.pushed = push_predictions(world, project, terms)
         done.problems += [done.pushed.problem] if done.pushed.problem else []
     except BackendDown as down:
         done.problems.append(str(down))
@@ -80,7 +83,7 @@ def hear(world: World, project: str, sweep: bool) -> tuple[Changes, ProjectInfo]
     def publish() -> None:
         world.store.project(project).publish_blind(world.log.blind_tasks(project))
 
-    share = world.settings.blind.share
+    share = terms_or_default(world.settings, info.config).settings.blind.share
     publish()  # what an interrupted turn left unsaid
     changes = pull(world.studio, world.log, project, share, sweep=sweep, after_part=publish)
     return changes, info
@@ -94,7 +97,12 @@ def adopt(world: World, project: str) -> None:
         world.log.settle(project, wanted.snapshot, verdict)
 
 
-def time_to_train(world: World, project: str) -> Decision:
+def publish_pool(world: World, project: str, terms: Terms) -> None:
+    """Publish a sample of the texts nobody has answered: the cold start reads labels against it."""
+    renew_pool(world.log, world.store.project(project), project, terms)
+
+
+def time_to_train(world: World, project: str, terms: Terms) -> Decision:
     """Enough new answers, old ones, or a person's word; never two trainings at once."""
     store, log = world.store.project(project), world.log
     counts, wanted, asked = log.counts(project), log.wanted(project), store.asked()
@@ -108,14 +116,14 @@ def time_to_train(world: World, project: str) -> Decision:
         in_hand=wanted.snapshot if wanted else None,
         best=(scores.get("candidate") or {}).get("mean"),
     )
-    return decide(situation, world.settings.train, world.settings.gate)
+    return decide(situation, terms.settings.train, terms.settings.gate)
 
 
-def want(world: World, project: str, info: ProjectInfo, decision: Decision) -> None:
+def want(world: World, project: str, terms: Terms, decision: Decision) -> None:
     """Freeze what people answered so far, and note that this snapshot is to be trained."""
     store = world.store.project(project)
     store.sweep()
-    snapshot, report = freeze(world.log, project, info.config, pool=world.settings.train.pool)
+    snapshot, report = freeze(world.log, project, terms)
     digest = store.put_snapshot(snapshot)
     store.drop_verdict(digest)  # asked for again: settings may have changed; the log keeps a copy
     world.log.want(project, digest, decision.reason, report)
@@ -143,11 +151,10 @@ def keep_training(world: World, project: str) -> None:
     world.jobs.enqueue(TRAIN, project, wanted.snapshot, job_id=job_id)
 
 
-def push_predictions(world: World, project: str, info: ProjectInfo) -> Pushed:
+def push_predictions(world: World, project: str, terms: Terms) -> Pushed:
     """Give Label Studio the serving version's predictions, in the order that teaches most.
 
     Raises BackendDown.
     """
-    version = world.backend.version(project, info.config)
-    schema = read_schema(info.config)
-    return push(world.settings, world.log, world.studio, project, schema, info.config, version)
+    version = world.backend.version(project, terms.config)
+    return push(world.log, world.studio, project, terms, version)

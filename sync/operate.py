@@ -63,16 +63,21 @@ def promote(store: ProjectStore, version: str, who: str) -> Moved:
 
     Raises Impossible when there is no such complete version or it serves already.
     """
-    known = [m.version for m in store.versions()]
-    if version not in known:
-        has = ", ".join(known) or "none"
-        raise NoSuchVersion(f"project {store.name} has no version {version!r}; it has {has}")
+    known_version(store, version)
     before = store.current().version
     if before == version:
         raise Impossible(f"{version} serves already")
     store.move_current(before, version, by=who, why="promoted by hand", by_hand=True)
     store.set_withdrawn(version, False)
     return Moved(before, version)
+
+
+def known_version(store: ProjectStore, version: str) -> None:
+    """Raises NoSuchVersion where the project has no such complete version, naming those it has."""
+    known = [m.version for m in store.versions()]
+    if version not in known:
+        has = ", ".join(known) or "none"
+        raise NoSuchVersion(f"project {store.name} has no version {version!r}; it has {has}")
 
 
 def rollback(store: ProjectStore, who: str, to: str | None = None) -> Moved:

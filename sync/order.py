@@ -13,18 +13,32 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from label_config import Choice, Region, Schema, Span
 from settings import Blind
 
+CLOSED = {"one", "many", "ordinal", "pair"}  # forms whose answers are drawn from a list
 ROUNDED = 1e-6  # the backend rounds confidences to six decimals
 
 
 @dataclass(frozen=True)
 class Guess:
-    """What orders a shown task: the predicted answer, and how sure the model is in [0, 1]."""
+    """What orders a shown task: the predicted answer (see `answer_of`), and how sure the model is,
+    in [0, 1]."""
 
     task: int
     answer: tuple[str, ...]
     confidence: float
+
+
+def answer_of(schema: Schema, regions: Sequence[Region]) -> tuple[str, ...]:
+    """What the order takes turns over: the labels of the first control that chooses from a list,
+    sorted; without such a control, the span labels found; a number is no answer.
+    """
+    for control in schema.controls:
+        if control.form in CLOSED:
+            chosen = (r for r in regions if isinstance(r, Choice) and r.from_name == control.name)
+            return tuple(sorted(label for r in chosen for label in r.labels))
+    return tuple(sorted({label for r in regions if isinstance(r, Span) for label in r.labels}))
 
 
 def shown_places(

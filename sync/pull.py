@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 
-from label_config import InvalidConfig, read_schema
+from label_config import Schema
 from sync.groups import Groups, Place, group_text
 from sync.log import Appended, Log
 from sync.studio_values import StudioLike, TaskState
+from sync.terms import schema_of_groups
 
 OVERLAP = timedelta(seconds=30)
 PART = 500  # task states in one transaction of the log
@@ -51,7 +52,7 @@ def pull(
     info = studio.project(project)
     log.see_config(project, info.config)
     cursor = log.cursor(project)
-    places = _Places(log, project, share, _keys(info.config))
+    places = _Places(log, project, share, schema_of_groups(info.config))
 
     def take_in(since: datetime | None) -> Appended:
         added = Appended()
@@ -77,13 +78,6 @@ def _parts(states: Iterator[TaskState]) -> Iterator[list[TaskState]]:
         yield list({s.task.id: s for s in part}.values())  # heard twice: the later state counts
 
 
-def _keys(config: str) -> Sequence[str]:
-    try:
-        return read_schema(config).keys
-    except InvalidConfig:
-        return ()
-
-
 @dataclass
 class _Places:
     """Puts tasks into groups; looks at the log only once there is a task it has never seen."""
@@ -91,7 +85,7 @@ class _Places:
     log: Log
     project: str
     share: float
-    keys: Sequence[str]
+    schema: Schema
     groups: Groups | None = None
 
     def of_unknown(self, states: Sequence[TaskState]) -> Mapping[int, Place]:
@@ -100,7 +94,7 @@ class _Places:
         if fresh and self.groups is None:
             self.groups = Groups(self.project, self.share)
             for task in self.log.first_seen_order(self.project):
-                self.groups.remember(group_text(task.data, self.keys), task.place)
+                self.groups.remember(group_text(task.data, self.schema), task.place)
         if self.groups is None:
             return {}
-        return {t.id: self.groups.place(t.id, group_text(t.data, self.keys)) for t in fresh}
+        return {t.id: self.groups.place(t.id, group_text(t.data, self.schema)) for t in fresh}

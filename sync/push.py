@@ -19,20 +19,22 @@ from typing import Any, TypeVar
 
 import httpx
 
-from label_config.values import Choice, Region, Schema
+from label_config.fetch import NotFetched
 from label_config.wire import read_result, write_result
-from settings import Settings
+from settings import Backend, Settings
 from sync import log_tables
 from sync.backend_client import BackendDown
-from sync.log import Log, LoggedTask
+from sync.log import Log
 from sync.log_shown import VersionSince
-from sync.order import Guess, blind_places, drawn_by, shown_places
+from sync.log_tasks import LoggedTask
+from sync.order import Guess, answer_of, blind_places, drawn_by, shown_places
 from sync.studio_values import NewPrediction, ProjectInfo, StudioLike, StudioRejected
+from sync.terms import Terms
 
 T = TypeVar("T")
 Wire = list[dict[str, Any]]
 BULK = {"X-Annotune-Priority": "bulk"}
-OURS = re.compile(r"^(cold-[0-9a-f]{8}|v\d+-[0-9a-f]{8}(\+[0-9a-f]{8})?)$")
+OURS = re.compile(r"^(cold-[0-9a-f]{8}(-[0-9a-f]{4})?|v\d+-[0-9a-f]{8}(\+[0-9a-f]{8})?)$")
 BUDGET_S = 20.0  # a turn also has to listen; what is left goes in the next one
 AT_ONCE = 250  # predictions in one import
 BODY = 4_000_000  # characters of task data in one request to the backend
@@ -58,12 +60,10 @@ class OtherVersion(Exception):
 
 
 def push(
-    settings: Settings,
     log: Log,
     studio: StudioLike,
     project: str,
-    schema: Schema,
-    config: str,
+    terms: Terms,
     version: str,
     budget_s: float = BUDGET_S,
 ) -> Pushed:
@@ -72,7 +72,7 @@ def push(
     Returns early with `left` when the time is spent, with `problem` when the backend answers with
     another version or a task vanished meanwhile. Raises BackendDown and StudioError.
     """
-    info = studio.project(project)
+    settings, info = terms.settings, studio.project(project)
     lacking = _lacking(log, project, version)
     if lacking or info.model_version != version or log.unconfirmed(project, version):
         log.believe(project, version, studio.tasks_with_version(project, version))
@@ -84,7 +84,7 @@ def push(
     blind = [task for task, blind in lacking.items() if blind]
     done, ends = 0, time.monotonic() + budget_s
     try:
-        with _Asker.open(settings, project, schema, config, version) as asker:
+        with _Asker.open(project, terms, version) as asker:
             for part in _parts(shown, AT_ONCE):
                 if time.monotonic() >= ends:
                     return Pushed(version, shown=done, left=len(lacking) - done)
@@ -178,19 +178,26 @@ def _show(
 ) -> bool:
     """Backend title = project.model_version = version; both, or no order or no refresh works.
 
-    Title first: Label Studio takes a model version that is a title, and one with predictions.
+    Label Studio takes a model version that has predictions or is a title. The project goes first
+    where it can: once the old title is gone and still named, tasks open without any prediction.
     """
     project, switched = info.id, info.model_version != version
     if switched:
-        mine = settings.backend
-        url = mine.url.rstrip("/")
-        for backend in studio.backends(project):
-            if backend.url.rstrip("/") == url and backend.title != version:
-                number = backend.id
-                studio.rename_backend(project, number, url, version, mine.user, mine.password)
-        studio.set_model_version(project, version)
+        there = bool(log.tasks_showing(project, version))
+        if there:
+            studio.set_model_version(project, version)
+        _rename(settings.backend, studio, project, version)
+        if not there:
+            studio.set_model_version(project, version)
     log.see_version(project, version)
     return switched
+
+
+def _rename(mine: Backend, studio: StudioLike, project: str, version: str) -> None:
+    url = mine.url.rstrip("/")
+    for backend in studio.backends(project):
+        if backend.url.rstrip("/") == url and backend.title != version:
+            studio.rename_backend(project, backend.id, url, version, mine.user, mine.password)
 
 
 def _parts(items: Sequence[T], most: int) -> Iterator[Sequence[T]]:
@@ -205,22 +212,19 @@ class _Asker:
     client: httpx.Client
     batch: int
     project: str
-    schema: Schema
-    config: str
+    terms: Terms
     version: str
 
     @classmethod
     @contextmanager
-    def open(
-        cls, settings: Settings, project: str, schema: Schema, config: str, version: str
-    ) -> Iterator[_Asker]:
-        mine = settings.backend
+    def open(cls, project: str, terms: Terms, version: str) -> Iterator[_Asker]:
+        mine = terms.settings.backend
         auth = (mine.user, mine.password) if mine.password else None
         url = mine.url.rstrip("/")
         with httpx.Client(
             base_url=url, auth=auth, headers=BULK, timeout=ASK_S, trust_env=False
         ) as client:
-            yield cls(client, settings.sync.batch, project, schema, config, version)
+            yield cls(client, terms.settings.sync.batch, project, terms, version)
 
     def predictions(self, tasks: Sequence[LoggedTask]) -> list[NewPrediction]:
         """One prediction a task. Raises BackendDown, or OtherVersion when it is not ours."""
@@ -249,7 +253,7 @@ class _Asker:
         body = {
             "tasks": [{"id": t.id, "data": t.data} for t in batch],
             "project": self.project,
-            "label_config": self.config,
+            "label_config": self.terms.config,
             "params": {"login": None, "password": None, "context": None},
         }
         try:
@@ -283,11 +287,11 @@ class _Asker:
         score = answer.get("score")
         if not isinstance(score, (int, float)) or not 0 <= score <= 1:
             raise BackendDown(f"the backend's score of task {task.id} is no number in [0, 1]")
-        read = read_result(self.schema, task.data, answer.get("result"))
-        wire = write_result(self.schema, task.id, read.regions)
-        return Guess(task.id, _first_choice(read.regions), float(score)), wire
-
-
-def _first_choice(regions: Sequence[Region]) -> tuple[str, ...]:
-    """The labels of the first Choices control, which the order takes turns over; else nothing."""
-    return next((r.labels for r in regions if isinstance(r, Choice)), ())
+        schema = self.terms.schema
+        try:
+            data = self.terms.fetched(task.data)
+        except NotFetched:  # the backend could not read it either
+            return Guess(task.id, (), float(score)), []
+        regions = read_result(schema, data, answer.get("result")).regions
+        wire = write_result(schema, task.id, regions, data)
+        return Guess(task.id, answer_of(schema, regions), float(score)), wire

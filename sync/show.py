@@ -16,6 +16,15 @@ def as_json(value: Any) -> None:
     click.echo(json.dumps(value, ensure_ascii=False, default=str))
 
 
+def text(json_: bool, value: Any, lines: Sequence[str]) -> None:
+    """A value for programs, lines for people."""
+    if json_:
+        as_json(value)
+        return
+    for one in lines:
+        click.echo(one)
+
+
 def line(json_: bool, values: Mapping[str, Any]) -> None:
     """A few facts, on one line."""
     if json_:
@@ -39,6 +48,8 @@ def connected(json_: bool, values: Mapping[str, Any]) -> None:
         )
     for u in values["not_predicted"]:
         click.echo(f"  not predicted  {u['control']}: {u['reason']}; {u['remedy']}")
+    for problem in values["problems"]:
+        click.echo(f"  problem        {problem}")
 
 
 def status(json_: bool, values: Mapping[str, Any]) -> None:

@@ -7,8 +7,10 @@ from typing import Any
 from jobs import QueueDown
 from sync.backend_client import BackendDown
 from sync.corrections import correction_rate
+from sync.groups import is_blind
 from sync.loop import World, time_to_train
 from sync.studio_values import StudioError
+from sync.terms import Terms, terms_or_default
 
 
 def status(world: World, project: str) -> dict[str, Any]:
@@ -16,27 +18,48 @@ def status(world: World, project: str) -> dict[str, Any]:
     store, log = world.store.project(project), world.log
     counts, wanted = log.counts(project), log.wanted(project)
     problems: list[str] = []
-    serving = None
+    serving, config = None, log.config(project)
     try:
-        serving = world.backend.version(project, world.studio.project(project).config)
+        config = world.studio.project(project).config
+        serving = world.backend.version(project, config)
     except (BackendDown, StudioError) as down:
         problems.append(str(down))
     try:
         world.jobs.depth()
     except QueueDown as down:
         problems.append(str(down))
+    terms = terms_or_default(world.settings, config)
+    problems += terms.problems
+    note = _other_share(world, project, terms)
+    problems += [note] if note else []
     return {
         "project": project,
         "title": log.title(project),
         "labels": counts.answers,
         "new_answers": counts.new,
         "blind_labels": counts.blind,
+        "base": terms.base,
+        "target": terms.settings.gate.target or None,
+        "blind_share": terms.settings.blind.share,
+        "regulated": terms.regulated,
         "version": store.current().version,
         "serving": serving,
         "training": store.is_training() or wanted is not None,
-        "decision": time_to_train(world, project).reason,
+        "decision": time_to_train(world, project, terms).reason,
         "rounds": counts.rounds,
-        "correction_rate": correction_rate(log, project).value,
+        "correction_rate": correction_rate(log, project, terms.schema).value,
         "last_verdict": log.last_verdict(project),
         "problems": problems,
     }
+
+
+def _other_share(world: World, project: str, terms: Terms) -> str | None:
+    """Says so when groups were drawn under another blind share: a side, once drawn, is for ever."""
+    share, drawn = terms.settings.blind.share, world.log.drawn_groups(project)
+    other = sum(is_blind(project, group, share) != blind for group, blind in drawn.items())
+    if not other:
+        return None
+    return (
+        f"blind share {share:g} holds for new task groups only: {other} of {len(drawn)} keep the "
+        "side they were drawn on before"
+    )

@@ -1,11 +1,14 @@
 """What the tests marked `real` share: one Label Studio and one Redis for the whole session."""
 
 import os
+import re
 import shutil
-from collections.abc import Callable, Iterator
+import tempfile
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Error, Page, sync_playwright
 
 from demo.api import StudioApi
 from demo.house import House, run_annotune
@@ -18,6 +21,30 @@ FLAGS = [
     *("--disable-quic", "--no-first-run", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync"),
 ]
+PAGES = pytest.StashKey[list[Page]]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What the browser showed when a test failed goes into a picture, its path into the report."""
+    report = yield
+    if report.when == "call" and report.failed:
+        for number, page in enumerate(item.stash.get(PAGES, [])):
+            report.sections.append(("Browser", _keep(page, f"failed-{item.name}-{number}")))
+    return report
+
+
+def _keep(page: Page, name: str) -> str:
+    folder = Path(os.environ.get("ANNOTUNE_SCREENSHOTS") or tempfile.gettempdir())
+    path = folder / f"{re.sub(r'[^a-zA-Z0-9_.-]+', '-', name)}.png"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=path, timeout=10_000)
+    except (Error, OSError) as error:
+        return f"no screenshot of {page.url}: {error}"
+    return f"{page.url} looked like this: {path}"
 
 
 @pytest.fixture(scope="session")
@@ -70,9 +97,11 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def sign_in(browser: Browser) -> Iterator[Callable[[Account], Page]]:
+def sign_in(
+    browser: Browser, request: pytest.FixtureRequest
+) -> Iterator[Callable[[Account], Page]]:
     """Sign in to a Label Studio; nothing but that Label Studio is reachable from the page."""
-    pages: list[Page] = []
+    pages = request.node.stash.setdefault(PAGES, [])
 
     def signed_in(account: Account) -> Page:
         page = browser.new_page(viewport={"width": 1280, "height": 720})

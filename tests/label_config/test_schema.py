@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from label_config import Control, InvalidConfig, Label, Schema, read_schema
+from label_config import Control, InvalidConfig, Label, Schema, TextObject, read_schema
 
 TEXT = '<Text name="t" value="$text"/>'
 AB = '<Choice value="a"/><Choice value="b"/>'
@@ -48,35 +48,148 @@ def test_single_is_the_default_and_radio_is_single_too() -> None:
         assert not control.multiple
 
 
+def test_every_kind_of_control_is_read_with_its_form() -> None:
+    schema = view(
+        '<Text name="t" value="$text"/><Text name="u" value="$other"/>',
+        '<HyperText name="h" value="$html" inline="true"/>',
+        '<Paragraphs name="p" value="$talk" nameKey="who" textKey="said"/>',
+        '<Rating name="stars" toName="t" maxRating="3"/>',
+        '<Number name="count" toName="t" min="0" max="9.5" step="0.5"/>',
+        '<Pairwise name="better" toName="t,u"/>',
+        '<HyperTextLabels name="html" toName="h"><Label value="a"/></HyperTextLabels>',
+        '<ParagraphLabels name="talk" toName="p"><Label value="a"/></ParagraphLabels>',
+        '<Choices name="offer" toName="t" value="$options"/>',
+        '<Choices name="about" toName="p"><Choice value="a" description="first"/></Choices>',
+    )
+    assert schema.unsupported == ()
+    assert [(c.name, c.form, c.keys) for c in schema.controls] == [
+        ("stars", "ordinal", ("text",)),
+        ("count", "number", ("text",)),
+        ("better", "pair", ("text", "other")),
+        ("html", "spans", ("html",)),
+        ("talk", "spans", ("talk",)),
+        ("offer", "one", ("text",)),
+        ("about", "one", ("talk",)),
+    ]
+    stars, count, better, *_, offer, about = schema.controls
+    assert stars.values == ("1", "2", "3") and better.values == ("left", "right")
+    assert (count.low, count.high, count.step) == (0, 9.5, 0.5)
+    assert (offer.options, offer.labels) == ("options", ())
+    assert about.labels == (Label("a", "a", "first"),)
+    assert schema.text_object("talk") == TextObject("p", "Paragraphs", "talk", "who", "said")
+    assert schema.text_object("html").inline
+
+
+TREE = (
+    '<Choice value="Animals" alias="fauna"><Choice value="Dog" hint="barks"/>'
+    '<Choice value="Cat"/></Choice><Choice value="Plants"/>'
+)
+
+
+def test_a_taxonomy_has_a_label_for_each_node_with_its_path() -> None:
+    (control,) = view(TEXT, f'<Taxonomy name="c" toName="t">{TREE}</Taxonomy>').controls
+    assert control.multiple and control.labels == (
+        Label("fauna", "Animals", None, ("fauna",)),
+        Label("fauna / Dog", "Animals / Dog", "barks", ("fauna", "Dog")),
+        Label("fauna / Cat", "Animals / Cat", None, ("fauna", "Cat")),
+        Label("Plants", "Plants", None, ("Plants",)),
+    )
+
+
+def test_leaves_only_and_a_single_use_narrow_a_taxonomy() -> None:
+    xml = f'<Taxonomy name="c" toName="t" leafsOnly="true" maxUsages="1">{TREE}</Taxonomy>'
+    (control,) = view(TEXT, xml).controls
+    assert not control.multiple
+    assert control.values == ("fauna / Dog", "fauna / Cat", "Plants")
+
+
+def test_nested_choices_are_paths_only_where_label_studio_stores_paths() -> None:
+    (flat,) = view(TEXT, f'<Choices name="c" toName="t">{TREE}</Choices>').controls
+    assert flat.values == ("fauna", "Plants") and not flat.nested
+    xml = f'<Choices name="c" toName="t" allowNested="true">{TREE}</Choices>'
+    (nested,) = view(TEXT, xml).controls
+    assert nested.nested and "fauna / Dog" in nested.values
+
+
+def test_labels_may_stand_inside_layout_tags() -> None:
+    xml = '<Choices name="c" toName="t"><View><View><Choice value="a"/></View></View></Choices>'
+    assert view(TEXT, xml).controls[0].values == ("a",)
+
+
+def test_addresses_are_read_only_where_the_server_allows_them() -> None:
+    xml = (
+        '<View><Text name="t" value="$url" valueType="url"/>'
+        f'<Choices name="c" toName="t">{AB}</Choices></View>'
+    )
+    assert read_schema(xml).unsupported[0].reason == "its text is fetched from a URL"
+    assert read_schema(xml, urls=True).text_object("url").url
+
+
+def test_objects_without_a_control_are_left_alone() -> None:
+    schema = view(
+        TEXT,
+        '<Text name="note" value="Read this"/><Image name="i" value="$image"/>',
+        f'<Choices name="c" toName="t">{AB}</Choices>',
+    )
+    assert schema.unsupported == () and [o.name for o in schema.objects] == ["t"]
+
+
+def test_two_kinds_of_objects_on_one_key_are_refused() -> None:
+    schema = view(
+        TEXT,
+        '<HyperText name="h" value="$text"/>',
+        f'<Choices name="c" toName="t">{AB}</Choices><Choices name="d" toName="h">{AB}</Choices>',
+    )
+    assert schema.controls == ()
+    assert {u.reason for u in schema.unsupported} == {
+        "two kinds of objects show the data key 'text'"
+    }
+
+
+def test_what_is_no_control_but_asks_for_answers_is_named() -> None:
+    schema = view(
+        TEXT,
+        '<Relations><Relation value="a"/></Relations><Chat name="chat" value="$chat"/>',
+        '<Rating name="lost"/>',
+    )
+    assert [(u.name, u.reason) for u in schema.unsupported] == [
+        ("Relations", "relations between spans are not predicted"),
+        ("chat", "it writes or rates the messages of a chat"),
+        ("lost", "it names no object"),
+    ]
+
+
+NO_TEXT = "it labels <Image>, and only text is read"
 REFUSED = [
-    (TEXT, '<Rating name="c" toName="t"/>', "<Rating> is not predicted"),
-    (TEXT, '<TextArea name="c" toName="t"/>', "<TextArea> is not predicted"),
-    (TEXT, '<Number name="c" toName="t"/>', "<Number> is not predicted"),
+    (TEXT, '<TextArea name="c" toName="t"/>', "needs a causal base"),
+    (TEXT, '<DateTime name="c" toName="t"/>', "dates are not predicted"),
+    (TEXT, '<Ranker name="c" toName="t"/>', "an order of items is not predicted"),
+    (TEXT, '<Wholly name="c" toName="t"/>', "<Wholly> is not predicted"),
+    (TEXT, '<BrushLabels name="c" toName="t"/>', "it marks an image, and only text is read"),
     (
         TEXT,
-        f'<Taxonomy name="c" toName="t">{AB}</Taxonomy>',
-        "<Taxonomy> is not predicted",
+        '<TimeSeriesLabels name="c" toName="t"/>',
+        "it marks a time series, and only text is read",
     ),
-    (
-        '<HyperText name="t" value="$html"/>',
-        '<HyperTextLabels name="c" toName="t"><Label value="a"/></HyperTextLabels>',
-        "<HyperTextLabels> is not predicted",
-    ),
+    (TEXT, '<VideoRectangle name="c" toName="t"/>', "it marks a video, and only text is read"),
+    ('<Image name="t" value="$i"/>', '<TextArea name="c" toName="t"/>', NO_TEXT),
     (
         f'{TEXT}<Text name="u" value="$other"/>',
         f'<Choices name="c" toName="t,u">{AB}</Choices>',
         "it points at several objects",
     ),
+    (TEXT, '<Pairwise name="c" toName="t"/>', "it compares 1 objects"),
     (TEXT, f'<Choices name="c" toName="z">{AB}</Choices>', 'toName="z" names no object'),
-    (
-        '<Image name="t" value="$image"/>',
-        f'<Choices name="c" toName="t">{AB}</Choices>',
-        "it labels a <Image>",
-    ),
+    ('<Image name="t" value="$i"/>', f'<Choices name="c" toName="t">{AB}</Choices>', NO_TEXT),
     (
         '<Text name="t" value="$url" valueType="url"/>',
         f'<Choices name="c" toName="t">{AB}</Choices>',
         "its text is fetched from a URL",
+    ),
+    (
+        '<Text name="t" value="$text" encoding="base64"/>',
+        f'<Choices name="c" toName="t">{AB}</Choices>',
+        "its text is encoded (base64)",
     ),
     (
         '<Text name="t" value="Read this"/>',
@@ -85,13 +198,19 @@ REFUSED = [
     ),
     (
         TEXT,
-        '<Choices name="c" toName="t" value="$options"/>',
-        "its labels come from each task",
+        f'<Choices name="c" toName="t" value="$options">{AB}</Choices>',
+        "its labels come from the config and from each task",
+    ),
+    (TEXT, '<Labels name="c" toName="t" value="$o"/>', "its labels come from each task"),
+    (
+        TEXT,
+        '<Taxonomy name="c" toName="t" apiUrl="http://labels"/>',
+        "its labels are fetched from an address",
     ),
     (
         TEXT,
-        '<Labels name="c" toName="t" value="$options"><Label value="x"/></Labels>',
-        "its labels come from each task",
+        f'<Taxonomy name="c" toName="t" labeling="true">{AB}</Taxonomy>',
+        'labeling="true" makes it mark spans',
     ),
     (
         TEXT,
@@ -100,13 +219,51 @@ REFUSED = [
     ),
     (
         TEXT,
-        f'<Choices name="c" toName="t" visibleWhen="region-selected">{AB}</Choices>',
-        "visibleWhen hides it under a condition",
+        f'<Choices name="c" toName="t" perItem="true">{AB}</Choices>',
+        "perItem asks for an answer for each item",
     ),
     (
         TEXT,
-        '<Choices name="c" toName="t"><Choice value="a"><Choice value="b"/></Choice></Choices>',
-        "its choices are nested",
+        f'<Choices name="c" toName="t" visibleWhen="region-selected">{AB}</Choices>',
+        "visibleWhen shows it for a selected region, an answer for each span",
+    ),
+    (
+        TEXT,
+        f'<Choices name="c" toName="t" visibleWhen="choice-selected">{AB}</Choices>',
+        "its visibleWhen names no control",
+    ),
+    (
+        TEXT,
+        '<ParagraphLabels name="c" toName="t"><Label value="a"/></ParagraphLabels>',
+        "<ParagraphLabels> cannot mark a <Text>",
+    ),
+    (
+        '<Paragraphs name="t" value="$talk"/>',
+        '<Labels name="c" toName="t"><Label value="a"/></Labels>',
+        "<Labels> cannot mark a <Paragraphs>",
+    ),
+    (
+        TEXT,
+        '<Rating name="c" toName="t" maxRating="x"/>',
+        "maxRating='x' is no whole number from 1 to 100",
+    ),
+    (
+        TEXT,
+        '<Rating name="c" toName="t" maxRating="999999999"/>',
+        "maxRating='999999999' is no whole number from 1 to 100",
+    ),
+    (TEXT, '<Number name="c" toName="t" min="a"/>', "min='a' is no number"),
+    (TEXT, '<Number name="c" toName="t" min="2" max="1"/>', "min=2 is not below max=1"),
+    (
+        TEXT,
+        '<Choices name="c" toName="t"><Choice value="$a"/></Choices>',
+        "the name of its label '$a' comes from each task",
+    ),
+    (
+        TEXT,
+        '<Taxonomy name="c" toName="t"><Choice value="a / b"/><Choice value="a"><Choice value="b"/>'
+        "</Choice></Taxonomy>",
+        "two of its labels are the same, or one is empty",
     ),
     (TEXT, '<Choices name="c" toName="t"></Choices>', "it lists no labels"),
 ]
@@ -137,6 +294,11 @@ def test_a_control_that_is_not_predicted_says_why_and_what_would_do(
         ("<View>" * 3000 + "</View>" * 3000, "depth"),
         ("<View>\ud800</View>", "cannot be read"),
         (" " * 1_000_001, "at most 1000000"),
+        (
+            f'<View>{TEXT}<Choices name="c" toName="t">{AB}</Choices>'
+            '<Rating name="c" toName="t"/></View>',
+            "two controls alike",
+        ),
     ],
 )
 def test_a_config_that_cannot_be_read_is_refused_by_name(config: str, says: str) -> None:

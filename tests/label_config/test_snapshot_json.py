@@ -14,7 +14,9 @@ from label_config import (
     Choice,
     Example,
     InvalidValue,
+    Label,
     Origin,
+    Quantity,
     Snapshot,
     Span,
     snapshot_from_json,
@@ -31,6 +33,7 @@ ROW = Example(
     answers=(
         Choice("c", "t", ("é😀", "b"), 0.25),
         Span("n", "t", 0, 2, "e\u0301", ("PER",)),
+        Quantity("q", "t", 2.5, 0.5),
     ),
     origin=Origin(annotation=9),
 )
@@ -40,7 +43,13 @@ SNAPSHOT = Snapshot(
     (
         ROW,
         replace(ROW, id="2", origin=SYNTHETIC, answers=()),
-        replace(ROW, id="3", group="g2", side="holdout"),
+        replace(
+            ROW,
+            id="3",
+            group="g2",
+            side="holdout",
+            options={"c": (Label("x / é", "X / É", "why", ("x", "é")), Label("b", "b"))},
+        ),
     ),
     ({"text": "unlabelled"},),
 )
@@ -87,6 +96,10 @@ def test_any_change_gives_another_name(change: dict[str, Any]) -> None:
     assert replace(SNAPSHOT, **change).hash != SNAPSHOT.hash
 
 
+def test_rows_without_labels_of_their_own_have_the_bytes_they_always_had() -> None:
+    assert "options" not in snapshot_to_json(replace(SNAPSHOT, examples=(ROW,)))
+
+
 def _without(key: str) -> str:
     body = json.loads(snapshot_to_json(SNAPSHOT))
     del body["examples"][0][key]
@@ -105,6 +118,8 @@ def _without(key: str) -> str:
         _without("origin"),
         snapshot_to_json(SNAPSHOT).replace('"kind":"span"', '"kind":"box"'),
         snapshot_to_json(SNAPSHOT).replace('"end":2', '"end":3'),
+        snapshot_to_json(SNAPSHOT).replace('"value":2.5', '"value":NaN'),
+        snapshot_to_json(SNAPSHOT).replace('"shown":"X / É",', ""),
         snapshot_to_json(SNAPSHOT).replace('"score":0.25', '"score":2.5'),
         snapshot_to_json(SNAPSHOT).replace('"group":"g2"', '"group":"g1"'),
     ],

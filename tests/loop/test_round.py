@@ -21,6 +21,7 @@ def test_start_training_trains_while_webhooks_stay_quick_and_rollback_serves_at_
     hooks = api.call("GET", "/api/webhooks/", params={"project": project})
     settings = load(annotune.env)
     assert [h["url"] for h in hooks] == [f"{settings.sync.url}/webhook"], "only sync's own"
+    # once the texts of the pool are known the cold start has its second name, and stays with it
     wait_for(lambda: _predictions(annotune) >= len(annotune.gold), 60, "nothing was pushed")
     blind = [t["id"] in store.blind() for t in _served(annotune, 11)]
     assert blind == [False, False, True] * 3 + [False, False], "one task in three is blind"
@@ -71,8 +72,15 @@ def _served(annotune: Any, count: int) -> list[Any]:
 
 
 def _predictions(annotune: Any) -> int:
-    project = annotune.api.call("GET", f"/api/projects/{annotune.project}/")
-    return int(project["total_predictions_number"])
+    """Predictions of the version shown, once the backend has taken in the pool that was published.
+
+    A version's name with the pool in it has one dash more than without.
+    """
+    path = f"/api/projects/{annotune.project}"
+    version = annotune.api.call("GET", f"{path}/")["model_version"] or ""
+    if not version.startswith("cold-") or version.count("-") < 2:
+        return 0
+    return int(annotune.api.call("GET", f"{path}/model-versions/").get(version, 0))
 
 
 def _nudge(settings: Any, project: str) -> float:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from label_config import Example, read_schema
-from label_config.values import Schema
+from label_config.controls import Schema
 from lora.adapter import Manifest, Recipe
 from lora.base import Base, as_base, load_base
 from lora.recipe import Source

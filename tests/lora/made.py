@@ -12,10 +12,12 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from label_config import Choice, Example, Span
-from label_config.values import Schema
+from label_config.controls import Schema
 from lora.adapter import Manifest
 from lora.base import Base
-from lora.heads import Head, rows_of, save_heads
+from lora.forms import form_of
+from lora.forms.number import FACTS
+from lora.heads import Head, save_heads
 
 WORDS = (
     "play stop buy sell paint red blue green song album coat boat small big the a my me please "
@@ -75,15 +77,13 @@ def tensors_of(base: Base, seed: int, rank: int = 4, size: float = 0.3) -> dict[
 
 def heads_of(base: Base, schema: Schema, seed: int) -> dict[str, Head]:
     draw = torch.Generator().manual_seed(1000 + seed)
-    return {
-        c.name: Head(
-            c,
-            torch.randn(rows_of(c), base.hidden, generator=draw),
-            torch.randn(rows_of(c), generator=draw),
-            trained=True,
-        )
-        for c in schema.controls
-    }
+    heads: dict[str, Head] = {}
+    for c in schema.controls:
+        shapes = form_of(c).shapes(c, base.hidden)
+        weight, bias = (torch.randn(shape, generator=draw) for shape in shapes)
+        facts = dict.fromkeys(FACTS, 1.0) if c.form == "number" else {}
+        heads[c.name] = Head(c, weight, bias, True, facts)
+    return heads
 
 
 def write_files(folder: Path, base: Base, schema: Schema, seed: int, rank: int = 4) -> None:

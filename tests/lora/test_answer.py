@@ -10,12 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from label_config import Choice, Span, read_schema
-from label_config.values import Schema
+from label_config.controls import Condition, Control, Label, Schema
+from label_config.values import Inputs, Region
 from lora.answer import answer
 from lora.base import Base
 from lora.heads import Head
 from lora.loaded import Loaded, load_cold
-from lora.network import Network
+from lora.network import Encoded, Network
 from tests.lora.made import CONFIG, heads_of, tensors_of
 
 TWO_TEXTS = """<View><Text name="t" value="$title"/><Text name="b" value="$body"/>
@@ -35,7 +36,7 @@ def network(tiny: Base) -> Network:
 
 
 def test_a_row_gets_a_choice_and_spans_in_one_pass(network: Network, loaded: Loaded) -> None:
-    (got,) = answer(network, loaded, [{"text": "play the red song in the blue house"}])
+    (got,) = answer(network, loaded, [Inputs({"text": "play the red song in the blue house"})])
     assert [r for r in got.regions if isinstance(r, Choice)]
     assert [r for r in got.regions if isinstance(r, Span)]
     assert 0 < got.score < 1
@@ -47,20 +48,21 @@ def test_spans_have_the_text_of_their_offsets(network: Network, loaded: Loaded) 
     @settings(max_examples=30, deadline=None)
     @given(text=st.text(signs, max_size=60))
     def holds(text: str) -> None:
-        (got,) = answer(network, loaded, [{"text": text}])
+        (got,) = answer(network, loaded, [Inputs({"text": text})])
         spans = [r for r in got.regions if isinstance(r, Span)]
         assert all(r.text == text[r.start : r.end] for r in spans)
-        ends = [(r.start, r.end) for r in spans]
-        assert all(a[1] <= b[0] for a, b in zip(ends, ends[1:], strict=False))
+        for label in ("thing", "colour"):
+            ends = [(r.start, r.end) for r in spans if r.labels == (label,)]
+            assert all(a[1] <= b[0] for a, b in zip(ends, ends[1:], strict=False))
 
     holds()
 
 
 def test_answers_do_not_depend_on_their_neighbours(network: Network, loaded: Loaded) -> None:
     texts = ["play", "buy the red coat now please " * 9, "paint the wall", "stop"]
-    together = answer(network, loaded, [{"text": t} for t in texts])
+    together = answer(network, loaded, [Inputs({"text": t}) for t in texts])
     for text, got in zip(texts, together, strict=True):
-        (alone,) = answer(network, loaded, [{"text": text}])
+        (alone,) = answer(network, loaded, [Inputs({"text": text})])
         assert [replace(r, score=None) for r in alone.regions] == [
             replace(r, score=None) for r in got.regions
         ]
@@ -71,8 +73,8 @@ def test_answers_do_not_depend_on_their_neighbours(network: Network, loaded: Loa
 def test_a_row_without_its_text_is_answered_empty(
     network: Network, loaded: Loaded, row: dict[str, str]
 ) -> None:
-    assert answer(network, loaded, [row])[0].regions == ()
-    assert answer(network, loaded, [row])[0].score == 0.0
+    assert answer(network, loaded, [Inputs(row)])[0].regions == ()
+    assert answer(network, loaded, [Inputs(row)])[0].score == 0.0
 
 
 def test_no_rows_are_no_answers(network: Network, loaded: Loaded) -> None:
@@ -85,7 +87,7 @@ def test_each_control_reads_its_own_text(tiny: Base, network: Network) -> None:
     both, title = answer(
         network,
         loaded,
-        [{"title": "play", "body": "the red song " * 4}, {"title": "play"}],
+        [Inputs({"title": "play", "body": "the red song " * 4}), Inputs({"title": "play"})],
     )
     assert {r.from_name for r in both.regions} == {"kind", "parts"}
     assert {r.from_name for r in title.regions} == {"kind"}
@@ -101,7 +103,7 @@ def test_a_multiple_choice_may_have_several_answers_or_none(tiny: Base, network:
     def labels(required: str, *bias: float) -> list[tuple[str, ...]]:
         read = schema(required)
         head = Head(read.controls[0], torch.zeros(2, tiny.hidden), torch.tensor(bias), True)
-        (got,) = answer(network, Loaded("v1", read, {}, {"c": head}), [{"text": "play"}])
+        (got,) = answer(network, Loaded("v1", read, {}, {"c": head}), [Inputs({"text": "play"})])
         return [r.labels for r in got.regions]
 
     assert labels("false", 3.0, 3.0) == [("a", "b")]
@@ -113,13 +115,13 @@ def test_numbers_that_are_none_still_give_an_answer(tiny: Base, network: Network
     schema = read_schema(CONFIG)
     heads = heads_of(tiny, schema, 1)
     bad = {n: replace(h, weight=h.weight * float("nan")) for n, h in heads.items()}
-    (got,) = answer(network, Loaded("v1", schema, {}, bad), [{"text": "play the song"}])
+    (got,) = answer(network, Loaded("v1", schema, {}, bad), [Inputs({"text": "play the song"})])
     assert 0.0 <= got.score <= 1.0
 
 
 def test_a_cold_labels_control_says_that_it_knows_nothing(tiny: Base, network: Network) -> None:
     schema = read_schema(TWO_TEXTS)
-    (got,) = answer(network, load_cold(tiny, schema), [{"body": "the red song"}])
+    (got,) = answer(network, load_cold(tiny, schema), [Inputs({"body": "the red song"})])
     assert got.regions == () and got.score == 0.0
 
 
@@ -127,4 +129,124 @@ def test_a_config_without_anything_to_predict_is_answered_empty(
     tiny: Base, network: Network
 ) -> None:
     schema = read_schema('<View><Text name="t" value="$text"/></View>')
-    assert answer(network, load_cold(tiny, schema), [{"text": "play"}])[0].regions == ()
+    assert answer(network, load_cold(tiny, schema), [Inputs({"text": "play"})])[0].regions == ()
+
+
+STARS = Control("stars", "Rating", "t", "text", tuple(Label(str(i), str(i)) for i in (1, 2, 3)))
+PAIR = Control(
+    "better", "Pairwise", "a", "a", (Label("left", "A"), Label("right", "B")), right_key="b"
+)
+OWN = Control("own", "Choices", "t", "text", options="options")
+
+
+def head_of(control: Control, base: Base, seed: int = 0) -> Head:
+    (name,) = heads_of(base, Schema((control,)), seed).values()
+    return name
+
+
+def of(base: Base, *controls: Control, trained: bool = True) -> Loaded:
+    schema = Schema(controls)
+    if not trained:
+        return load_cold(base, schema)
+    return Loaded("v1", schema, load_cold(base, schema).tensors, heads_of(base, schema, 2))
+
+
+def test_each_new_form_answers_and_a_cold_one_is_silent(tiny: Base, network: Network) -> None:
+    inputs = Inputs({"text": "play the song", "a": "red", "b": "blue boat"})
+    (got,) = answer(network, of(tiny, STARS, PAIR), [inputs])
+    assert {r.from_name for r in got.regions} == {"stars", "better"}
+    (cold,) = answer(network, of(tiny, STARS, PAIR, trained=False), [inputs])
+    assert (cold.regions, cold.score) == ((), 0.0)
+
+
+def test_swapping_the_texts_of_a_pair_swaps_the_answer_exactly(
+    tiny: Base, network: Network
+) -> None:
+    loaded = of(tiny, PAIR)
+    texts = ["red song", "blue boat now", "paint the wall", "a", "the the the"]
+    for left in texts:
+        for right in texts:
+            rows = [Inputs({"a": left, "b": right}), Inputs({"a": right, "b": left})]
+            here, there = (answer(network, loaded, [row])[0] for row in rows)
+            assert here.score == there.score
+            if left == right:
+                assert here.regions == there.regions == ()
+                continue
+            (one,), (two,) = (_labels(here.regions), _labels(there.regions))
+            assert {one, two} == {"left", "right"}
+
+
+def _labels(regions: tuple[Region, ...]) -> list[str]:
+    return [label for r in regions if isinstance(r, Choice) for label in r.labels]
+
+
+def test_only_the_options_of_the_task_are_answered(tiny: Base, network: Network) -> None:
+    for trained in (True, False):
+        loaded = of(tiny, OWN, trained=trained)
+        if trained:
+            control = replace(OWN, labels=(Label("red", "red"), Label("boat", "boat")))
+            loaded = replace(loaded, heads={"own": head_of(control, tiny)})
+        rows = [
+            Inputs({"text": "the red song"}, {"own": tuple(Label(v, v) for v in options)})
+            for options in (("blue", "red"), ("album",), ())
+        ]
+        two, one, none = answer(network, loaded, rows)
+        assert set(_labels(two.regions)) <= {"blue", "red"} and len(two.regions) == 1
+        assert (_labels(one.regions), one.score) == (["album"], 1.0)
+        assert (none.regions, none.score) == ((), 0.0)
+
+
+def test_a_cold_choice_of_own_options_goes_by_their_text(tiny: Base, network: Network) -> None:
+    options = {"own": tuple(Label(v, v) for v in ("blue boat", "paint the wall"))}
+    rows = [Inputs({"text": o.value}, options) for o in options["own"]]
+    got = answer(network, of(tiny, OWN, trained=False), rows)
+    assert [_labels(a.regions) for a in got] == [["blue boat"], ["paint the wall"]]
+
+
+def test_an_option_is_encoded_once_and_not_all_are_remembered(
+    tiny: Base, network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lora.forms.choice.KEPT_OPTIONS", 2)
+    loaded = of(tiny, OWN, trained=False)
+
+    def ask(*options: str) -> list[str]:
+        before = set(loaded.heads["own"].memory)
+        row = Inputs({"text": "play"}, {"own": tuple(Label(v, v) for v in options)})
+        answer(network, loaded, [row])
+        return sorted(set(loaded.heads["own"].memory) - before)
+
+    assert ask("red", "blue") == ["blue", "red"]
+    assert ask("red") == []
+    assert ask("green") == ["green"]
+    assert sorted(loaded.heads["own"].memory) == ["green", "red"]
+
+
+def test_a_control_that_the_answer_hides_is_left_out(tiny: Base, network: Network) -> None:
+    what = Control("what", "Choices", "t", "text", (Label("a", "a"), Label("b", "b")))
+    then = replace(STARS, when=(Condition("what", ("a",)),))
+    schema = Schema((what, then))
+    for bias, names in ((9.0, {"what", "stars"}), (-9.0, {"what"})):
+        heads = {
+            "what": Head(what, torch.zeros(2, tiny.hidden), torch.tensor([bias, 0.0]), True),
+            "stars": head_of(STARS, tiny),
+        }
+        loaded = Loaded("v1", schema, load_cold(tiny, schema).tensors, heads)
+        (got,) = answer(network, loaded, [Inputs({"text": "play"})])
+        assert {r.from_name for r in got.regions} == names
+        if names == {"what"}:
+            assert got.score > 0.99
+
+
+def test_a_key_is_encoded_once_for_all_its_controls(
+    tiny: Base, network: Network, loaded: Loaded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    encode = network.encode
+
+    def counted(texts: list[str], tokens: list[bool]) -> list[Encoded]:
+        asked.append(len(texts))
+        return encode(texts, tokens)
+
+    monkeypatch.setattr(network, "encode", counted)
+    answer(network, loaded, [Inputs({"text": "play"}), Inputs({"text": "stop"})])
+    assert asked == [2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 import torch
 
 import lora.base
-from lora.base import Base, as_base, load_base
+from lora.base import Base, as_base, base_kind, load_base
 from lora.errors import BaseUnavailable
 from lora.recipe import WEIGHTS, Source, find_source
 from lora.windows import read_pieces
@@ -63,3 +64,57 @@ def test_the_bundled_base_is_the_pinned_upstream_one(minilm: Base) -> None:
     assert minilm.upstream == "sentence-transformers/all-MiniLM-L6-v2"
     assert (minilm.hidden, minilm.max_tokens) == (384, 256)
     assert minilm.model.dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("config", "kind"),
+    [
+        ({"model_type": "bert", "architectures": ["BertModel"]}, "encoder"),
+        ({"model_type": "bert"}, "encoder"),
+        ({"model_type": "modernbert", "architectures": ["ModernBertForMaskedLM"]}, "encoder"),
+        ({"model_type": "llama", "architectures": ["LlamaForCausalLM"]}, "causal"),
+        ({"model_type": "llama", "architectures": ["LlamaModel"]}, "causal"),
+        ({"model_type": "gpt2", "architectures": ["GPT2LMHeadModel"]}, "causal"),
+        ({"model_type": "bert", "architectures": ["BertLMHeadModel"]}, "causal"),
+    ],
+)
+def test_encoder_or_causal_is_read_from_the_config(
+    tmp_path: Path, config: dict[str, object], kind: str
+) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert base_kind(Source("x", "x", tmp_path)) == kind
+
+
+def test_a_base_that_is_no_encoder_is_refused_with_what_would_do(
+    tiny_folder: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "base"
+    shutil.copytree(tiny_folder, folder)
+    for changed, why in (
+        ({"architectures": ["LlamaForCausalLM"], "model_type": "llama"}, "an encoder is needed"),
+        ({"is_encoder_decoder": True, "model_type": "t5"}, "encoder-decoder"),
+        ({"model_type": "never-heard-of"}, "cannot be loaded"),
+    ):
+        (folder / "config.json").write_text(json.dumps(changed))
+        with pytest.raises(BaseUnavailable, match=why):
+            load_base(str(folder))
+
+
+def test_a_folder_without_a_config_is_refused(tiny_folder: Path, tmp_path: Path) -> None:
+    shutil.copy(tiny_folder / WEIGHTS, tmp_path)
+    with pytest.raises(BaseUnavailable, match="config.json cannot be read"):
+        load_base(str(tmp_path))
+
+
+def test_code_that_comes_with_a_base_is_never_run(tiny_folder: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "base"
+    shutil.copytree(tiny_folder, folder)
+    (folder / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nclass Evil: ...\n")
+    config = {
+        "model_type": "evil",
+        "auto_map": {a: "evil.Evil" for a in ("AutoConfig", "AutoModel")},
+    }
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(BaseUnavailable, match="cannot be loaded"):
+        load_base(str(folder))
+    assert not (tmp_path / "ran").exists()

@@ -1,4 +1,4 @@
-"""Decoding finds the likeliest path that is valid."""
+"""Decoding finds, for each label alone, the likeliest path that is valid."""
 
 from __future__ import annotations
 
@@ -9,35 +9,38 @@ import torch
 
 from lora.decode import decode
 
-LABELS = 2
+LABELS, TOKENS = 3, 5
 
 
 def is_valid(path: tuple[int, ...]) -> bool:
-    return all(
-        state == 0 or state % 2 == 1 or before in (state, state - 1)
-        for before, state in zip((0, *path), path, strict=False)
-    )
+    return all(tag < 2 or before > 0 for before, tag in zip((0, *path), path, strict=False))
 
 
-def spans_of(path: tuple[int, ...]) -> list[tuple[int, int, int]]:
-    found: list[tuple[int, int, int]] = []
-    for i, state in enumerate(path):
-        if state % 2 == 1:
-            found.append((i, i + 1, state // 2))
-        elif state:
-            first, _, label = found.pop()
-            found.append((first, i + 1, label))
+def spans_of(path: tuple[int, ...], label: int) -> set[tuple[int, int, int]]:
+    found: set[tuple[int, int, int]] = set()
+    for first in (i for i, tag in enumerate(path) if tag == 1):
+        last = first + 1
+        while last < len(path) and path[last] == 2:
+            last += 1
+        found.add((first, last, label))
     return found
 
 
 @pytest.mark.parametrize("seed", range(12))
 def test_no_valid_path_is_likelier_than_the_one_found(seed: int) -> None:
-    draw = torch.Generator().manual_seed(seed)
-    logits = 2 * torch.randn(4, 2 * LABELS, generator=draw)
-    table = torch.log_softmax(torch.cat([torch.zeros(4, 1), logits], dim=1), dim=1)
-    paths = filter(is_valid, itertools.product(range(2 * LABELS + 1), repeat=4))
-    best = max(paths, key=lambda p: sum(float(table[i, s]) for i, s in enumerate(p)))
-    assert [(f.first, f.last, f.label) for f in decode(logits).spans] == spans_of(best)
+    logits = 2 * torch.randn(TOKENS, 2 * LABELS, generator=torch.Generator().manual_seed(seed))
+    paths = [p for p in itertools.product(range(3), repeat=TOKENS) if is_valid(p)]
+    wanted: set[tuple[int, int, int]] = set()
+    for k in range(LABELS):
+        table = torch.cat([torch.zeros(TOKENS, 1), logits[:, 2 * k : 2 * k + 2]], dim=1)
+        best = max(paths, key=lambda p: sum(float(table[i, s]) for i, s in enumerate(p)))
+        wanted |= spans_of(best, k)
+    assert {(f.first, f.last, f.label) for f in decode(logits).spans} == wanted
+
+
+def test_spans_of_different_labels_may_overlap() -> None:
+    logits = torch.tensor([[5.0, -5, -5, -5], [-5, 5, 5, -5], [-5, -5, -5, 5]])
+    assert [(f.first, f.last, f.label) for f in decode(logits).spans] == [(0, 2, 0), (1, 3, 1)]
 
 
 def test_two_spans_of_one_label_side_by_side_stay_two() -> None:
@@ -52,6 +55,16 @@ def test_scores_are_probabilities() -> None:
     assert 0.9 < path.spans[0].score < 1 and 0.9 < path.score < 1
 
 
+def test_the_path_is_sure_only_if_every_label_is() -> None:
+    one = torch.full((3, 2), -5.0)
+    two = torch.cat([one, torch.zeros(3, 2)], dim=1)  # of the second label nothing is known
+    assert decode(two).score < 0.4 < 0.9 < decode(one).score
+
+
 def test_numbers_that_are_none_do_not_raise() -> None:
     logits = torch.tensor([[float("nan"), float("inf")], [float("-inf"), float("nan")]])
     assert 0.0 <= decode(logits).score <= 1.0
+
+
+def test_no_tokens_and_no_labels_are_no_spans() -> None:
+    assert decode(torch.zeros(0, 4)).spans == decode(torch.zeros(4, 0)).spans == ()

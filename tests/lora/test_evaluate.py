@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from label_config import Choice, Span, read_schema
-from label_config.values import Region, Schema
+from label_config.controls import Control, Label, Schema
+from label_config.values import Quantity, Region
 from lora.evaluate import evaluate, right
 
 
@@ -62,3 +63,56 @@ def test_an_answer_whose_label_is_gone_judges_nobody(schema: Schema) -> None:
 def test_rows_must_pair_up(schema: Schema) -> None:
     with pytest.raises(ValueError, match="1 right answers but 0"):
         evaluate(schema, [()], [])
+
+
+STARS = Control("stars", "Rating", "t", "text", tuple(Label(str(i), str(i)) for i in range(1, 6)))
+NUMBER = Control("n", "Number", "t", "text")
+OWN = Control("what", "Choices", "t", "text", options="options")
+
+
+@pytest.mark.parametrize(("gave", "mark"), [("5", 1.0), ("4", 0.75), ("1", 0.0), (None, 0.0)])
+def test_a_rating_is_judged_by_how_far_off_it_is(gave: str | None, mark: float) -> None:
+    got = (Choice("stars", "t", (gave,)),) if gave else ()
+    scores = evaluate(Schema((STARS,)), [(Choice("stars", "t", ("5",)),)], [got])
+    assert scores.controls["stars"].metric == "closeness" and scores.mean == mark
+
+
+@pytest.mark.parametrize(("gave", "mark"), [(10.0, 1.0), (8.0, 0.8), (99.0, 0.0), (None, 0.0)])
+def test_a_number_is_judged_in_the_range_of_the_train_answers(
+    gave: float | None, mark: float
+) -> None:
+    got = (Quantity("n", "t", gave),) if gave is not None else ()
+    scores = evaluate(Schema((NUMBER,)), [(Quantity("n", "t", 10.0),)], [got], {"n": 10.0})
+    assert scores.controls["n"].metric == "closeness"
+    assert scores.mean == pytest.approx(mark)
+
+
+def test_without_train_answers_bounds_or_the_humans_numbers_are_the_range() -> None:
+    gold: list[tuple[Region, ...]] = [(Quantity("n", "t", 10.0),), (Quantity("n", "t", 30.0),)]
+    got: list[tuple[Region, ...]] = [(Quantity("n", "t", 20.0),)] * 2
+    assert evaluate(Schema((NUMBER,)), gold, got).mean == 0.5
+    bounded = Control("n", "Number", "t", "text", low=0.0, high=100.0)
+    assert evaluate(Schema((bounded,)), gold, got).mean == pytest.approx(0.9)
+    assert right(Schema((NUMBER,)), gold[0], (Quantity("n", "t", 9.0),))["n"] == [0.9]
+    assert right(Schema((NUMBER,)), (Quantity("n", "t", 0.0),), (Quantity("n", "t", 0.0),))[
+        "n"
+    ] == [1.0]
+
+
+def test_a_number_nobody_gave_judges_nobody() -> None:
+    assert evaluate(Schema((NUMBER,)), [()], [(Quantity("n", "t", 1.0),)]).controls["n"].n == 0
+
+
+def test_an_option_of_the_task_is_judged_though_no_config_lists_it() -> None:
+    marks = right(Schema((OWN,)), (choice("anything"),), (choice("anything"),))
+    assert marks["what"] == [1.0]
+
+
+def test_overlapping_spans_of_different_labels_are_judged_each(schema: Schema) -> None:
+    both = (span(0, 9), span(0, 4, "colour"))
+    assert right(schema, both, both)["parts"] == [2.0, 0.0, 0.0]
+
+
+def test_two_labels_on_one_span_are_two_answers(schema: Schema) -> None:
+    joined = Span("parts", "t", 0, 4, "xxxx", ("thing", "colour"))
+    assert right(schema, (joined,), (span(0, 4),))["parts"] == [1.0, 0.0, 1.0]

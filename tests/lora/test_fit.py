@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from label_config import Example
-from label_config.values import Schema
+from label_config.controls import Schema
 from lora.adapter import digest_files
 from lora.base import Base
 from lora.examples import rows_of_example
@@ -43,7 +43,7 @@ def train_into(
 def test_training_beats_the_cold_start(
     tiny: Base, schema: Schema, examples: list[Example], tmp_path: Path
 ) -> None:
-    train_into(tmp_path / "a", tiny, schema, of(examples, "train"))
+    train_into(tmp_path / "a", tiny, schema, of(examples, "train"), replace(FAST, steps=80))
     network = Network(tiny)
     opened = open_folder(tiny, tmp_path / "a", "candidate", schema.digest)
     holdout = of(examples, "holdout")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
 
 import lora.lane
+from label_config import Inputs
 from lora.answer import Answer
 from lora.errors import NotReady, Overloaded
 from lora.lane import CHUNK, FAIR, Lane
@@ -21,18 +23,18 @@ class Model:
 
     def __init__(self) -> None:
         self.asked: list[str] = []
+        self.sizes: list[int] = []
         self.gate = threading.Event()
         self.busy = threading.Event()
         self.gate.set()
 
-    def __call__(
-        self, network: object, loaded: object, rows: Sequence[Mapping[str, str]]
-    ) -> list[Answer]:
+    def __call__(self, network: object, loaded: object, rows: Sequence[Inputs]) -> list[Answer]:
         self.busy.set()
         self.gate.wait(5)
-        if any("bad" in r["text"] for r in rows):
-            raise RuntimeError(rows[0]["text"])
-        self.asked.append(rows[0]["text"])
+        if any("bad" in r.texts["text"] for r in rows):
+            raise RuntimeError(rows[0].texts["text"])
+        self.asked.append(rows[0].texts["text"])
+        self.sizes.append(len(rows))
         return [Answer((), 0.5) for _ in rows]
 
 
@@ -52,8 +54,8 @@ def lane(model: Model) -> Iterator[Lane]:
     lane.close()
 
 
-def rows(name: str, count: int = 1) -> list[dict[str, str]]:
-    return [{"text": name}] * count
+def rows(name: str, count: int = 1) -> list[Inputs]:
+    return [Inputs({"text": name})] * count
 
 
 def hold(lane: Lane, model: Model) -> None:
@@ -136,3 +138,79 @@ def test_closing_tells_those_who_wait_to_come_again(lane: Lane, model: Model) ->
     closing.join()
     with pytest.raises(NotReady):
         lane.submit(NOTHING, rows("later"), bulk=False)
+
+
+def test_small_requests_that_come_together_are_answered_in_one_batch(
+    lane: Lane, model: Model
+) -> None:
+    hold(lane, model)
+    waits = [lane.submit(NOTHING, rows(f"r{i}"), bulk=False) for i in range(4)]
+    model.gate.set()
+    assert [len(wait(5)) for wait in waits] == [1] * 4
+    assert model.sizes == [1, 4]
+
+
+def test_a_batch_never_holds_two_versions(lane: Lane, model: Model) -> None:
+    hold(lane, model)
+    other: Any = object()
+    turns = (NOTHING, other, NOTHING, other)
+    waits = [lane.submit(v, rows(f"r{i}"), bulk=False) for i, v in enumerate(turns)]
+    model.gate.set()
+    assert [len(wait(5)) for wait in waits] == [1] * 4
+    assert (model.asked, model.sizes) == (["first", "r0", "r1"], [1, 2, 2])
+
+
+def test_a_lone_request_waits_for_nobody(model: Model) -> None:
+    lane = Lane(queue=4, gather_s=30)
+    lane.start(NOTHING)
+    for _ in range(3):
+        assert len(lane.submit(NOTHING, rows("alone"), bulk=False)(5)) == 1
+    lane.close()
+
+
+def test_a_crowd_is_waited_for_but_not_for_long(model: Model) -> None:
+    lane = Lane(queue=8, gather_s=0.2)
+    lane.start(NOTHING)
+    hold(lane, model)
+    first = [lane.submit(NOTHING, rows(f"r{i}"), bulk=False) for i in range(3)]
+    model.gate.set()
+    for wait in first:
+        wait(5)
+    again = [lane.submit(NOTHING, rows(f"s{i}"), bulk=False) for i in range(3)]
+    for wait in again:
+        wait(5)
+    assert model.sizes == [1, 3, 3]  # all three, though the lane was idle when the first came
+    assert len(lane.submit(NOTHING, rows("last"), bulk=False)(5)) == 1
+    lane.close()
+
+
+def test_answers_come_back_in_the_order_of_the_rows(model: Model) -> None:
+    class Echo(Model):
+        def __call__(self, network: object, loaded: object, given: Sequence[Inputs]) -> Any:
+            return [r.texts["text"] for r in given]
+
+    lora.lane.answer = Echo()  # type: ignore[assignment]  # the fixture puts the old one back
+    lane = Lane(queue=99)
+    lane.start(NOTHING)
+    texts = [f"{i} " + "x" * ((i * 7919) % 500) for i in range(300)]
+    given = [Inputs({"text": t}) for t in texts]
+    assert lane.submit(NOTHING, given, bulk=True)(5) == texts
+    lane.close()
+
+
+def test_what_would_take_too_long_is_refused_before_it_is_queued(model: Model) -> None:
+    class Slow(Model):
+        def __call__(self, network: object, loaded: object, given: Sequence[Inputs]) -> Any:
+            time.sleep(0.05)
+            return [Answer((), 0.5) for _ in given]
+
+    lora.lane.answer = Slow()  # type: ignore[assignment]
+    lane = Lane(queue=999)
+    lane.start(NOTHING)
+    lane.submit(NOTHING, rows("a", 2 * CHUNK), bulk=True)(5)
+    with pytest.raises(Overloaded, match="send fewer tasks at once") as refused:
+        lane.submit(NOTHING, rows("b", 100 * CHUNK), bulk=True, within_s=1)
+    assert 1 <= refused.value.retry_after < 20
+    assert lane.waiting == 0
+    assert len(lane.submit(NOTHING, rows("c"), bulk=False, within_s=1)(5)) == 1
+    lane.close()

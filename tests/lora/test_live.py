@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 
 from label_config import read_schema
-from label_config.values import Prediction, Schema, Task
+from label_config.controls import Schema
+from label_config.values import Inputs, Prediction, Task
 from lora.adapter import MANIFEST
 from lora.answer import answer
 from lora.base import Base
+from lora.engine import LaneSettings
 from lora.errors import BaseUnavailable, NotReady, Overloaded
 from lora.live import Live
 from lora.loaded import load_cold, load_version
@@ -31,7 +33,7 @@ def tasks(*texts: str) -> list[Task]:
 
 @contextmanager
 def serving(store: Store, base: Base, queue: int = 64) -> Iterator[Live]:
-    live = Live(store, lambda: base, queue=queue, poll_s=0.01)
+    live = Live(store, lambda name: base, base.name, poll_s=0.01, lane=LaneSettings(queue))
     live.start()
     try:
         yield live
@@ -70,7 +72,7 @@ def test_what_is_said_before_loading_is_what_predictions_then_carry(
     made = make_version(1)
     project.move_current(None, made.version, "gate", "")
     other = read_schema(CONFIG.replace("blue", "navy").replace("colour", "shade"))
-    live = Live(store, lambda: tiny, queue=8, poll_s=0.01)
+    live = Live(store, lambda name: tiny, "tiny", poll_s=0.01)
     said = [live.version("1", schema), live.version("1", other)]
     assert said == [made.version, f"{made.version}+{other.short}"]
     live.start()
@@ -79,10 +81,10 @@ def test_what_is_said_before_loading_is_what_predictions_then_carry(
 
 
 def test_asking_for_the_version_waits_for_nothing(store: Store, schema: Schema) -> None:
-    def never() -> Base:
+    def never(name: str) -> Base:
         raise BaseUnavailable("not installed")
 
-    live = Live(store, never, queue=8, poll_s=0.01)
+    live = Live(store, never, "tiny", poll_s=0.01)
     live.start()
     assert live.version("1", schema) == f"cold-{schema.short}"
     with pytest.raises(NotReady, match="not installed"):
@@ -272,7 +274,7 @@ def test_closing_ends_both_threads(store: Store, schema: Schema, tiny: Base) -> 
     with serving(store, tiny) as live:
         version(live, schema)
     alive = {t.name for t in threading.enumerate()}
-    assert not alive & {"annotune-lane", "annotune-watcher"}
+    assert not [name for name in alive if name.startswith("annotune-")]
     with pytest.raises(NotReady):
         live.predict("1", schema, tasks("play"))
 
@@ -331,7 +333,7 @@ def offline_answers(
     network = Network(base)
     contestants = [load_cold(base, schema)]
     contestants += [load_version(base, project.adapter_folder(v), schema) for v in versions]
-    rows = [{"text": t} for t in TEXTS * 6]
+    rows = [Inputs({"text": t}) for t in TEXTS * 6]
     return {
         loaded.version: [
             ([(r.labels, getattr(r, "start", None)) for r in a.regions], a.score)

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from label_config import read_schema
-from label_config.values import Schema
+from label_config.controls import Schema
 from lora.adapter import MANIFEST, digest_files
 from lora.base import Base
 from lora.errors import BrokenAdapter

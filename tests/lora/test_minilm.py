@@ -15,7 +15,7 @@ from peft import PeftModel
 from transformers import AutoModel
 
 from label_config import Choice, Example, Snapshot, Span, read_schema
-from label_config.values import Side
+from label_config.values import Inputs, Side
 from lora.adapter import digest_files
 from lora.answer import answer
 from lora.base import Base
@@ -81,7 +81,7 @@ def train(store: Store, project: ProjectStore, digest: str, settings: Train) -> 
 
 def test_the_first_answers_need_no_label(minilm: Base) -> None:
     loaded = load_cold(minilm, read_schema(CONFIG))
-    got = answer(Network(minilm), loaded, [{"text": t} for t, _ in COLD])
+    got = answer(Network(minilm), loaded, [Inputs({"text": t}) for t, _ in COLD])
     right = [
         isinstance(a.regions[0], Choice) and a.regions[0].labels == (label,)
         for a, (_, label) in zip(got, COLD, strict=True)
@@ -146,7 +146,7 @@ def test_a_label_added_after_training_is_answered_at_once(
         scores={},
     )
     loaded = load_version(minilm, project.adapter_folder(made.version), read_schema(CONFIG))
-    got = answer(Network(minilm), loaded, [{"text": t} for t, _ in COLD])
+    got = answer(Network(minilm), loaded, [Inputs({"text": t}) for t, _ in COLD])
     labels = [a.regions[0].labels[0] for a in got]
     assert labels.count("ChangeAddress") >= 1  # SNIPS: a third to four fifths of such rows
     assert sum(x == y for x, (_, y) in zip(labels, COLD, strict=True)) >= 6

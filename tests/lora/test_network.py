@@ -8,9 +8,10 @@ import pytest
 import torch
 from peft import PeftModel
 
-from label_config.values import Schema
+from label_config.controls import Schema
 from lora.base import Base
 from lora.network import Network, pad, share
+from lora.weights import Mode
 from tests.lora.made import tensors_of, write_files
 
 TEXTS = ["play the red song", "buy a coat", "x" * 70, "paint", ""]
@@ -53,8 +54,9 @@ def test_an_adapter_computes_what_peft_computes(tiny: Base, schema: Schema, tmp_
     assert not torch.allclose(have, cold, atol=1e-2)
 
 
-def test_going_back_and_forth_leaves_no_trace(tiny: Base) -> None:
-    network = Network(tiny)
+@pytest.mark.parametrize("merged", [True, False])
+def test_going_back_and_forth_leaves_no_trace(tiny: Base, merged: bool) -> None:
+    network = Network(tiny, Mode(merged))
     seen: dict[str, torch.Tensor] = {}
     adapters = {"cold": {}, "a": tensors_of(tiny, 1), "b": tensors_of(tiny, 2, rank=8)}
     for name in ("cold", "a", "b", "a", "cold", "b", "cold"):
@@ -62,6 +64,36 @@ def test_going_back_and_forth_leaves_no_trace(tiny: Base) -> None:
         now = vectors(network, TEXTS)
         assert torch.equal(seen.setdefault(name, now), now)
     assert not torch.allclose(seen["a"], seen["b"], atol=1e-2)
+
+
+def test_merged_and_unmerged_compute_the_same(tiny: Base) -> None:
+    found = []
+    for merged in (True, False):
+        network = Network(tiny, Mode(merged))
+        network.activate("a", tensors_of(tiny, 1))
+        found.append(vectors(network, TEXTS))
+    assert torch.allclose(*found, atol=1e-5)
+
+
+def test_half_precision_leaves_the_base_as_it_is(tiny: Base) -> None:
+    before = {n: p.clone() for n, p in tiny.model.named_parameters()}
+    network = Network(tiny, Mode(dtype=torch.bfloat16))
+    network.activate("a", tensors_of(tiny, 1))
+    assert vectors(network, TEXTS).dtype == torch.float32
+    assert network.model.dtype == torch.bfloat16
+    for name, weight in tiny.model.named_parameters():
+        assert weight.dtype == torch.float32 and torch.equal(weight, before[name])
+
+
+def test_twins_share_the_plain_weights_and_nothing_else(tiny: Base) -> None:
+    one = Network(tiny, Mode(dtype=torch.bfloat16))
+    two = one.twin()
+    places = [{p.data_ptr() for p in n.model.parameters()} for n in (one, two)]
+    assert places[0] == places[1]
+    before = vectors(two, TEXTS)
+    one.activate("a", two.prepare(tensors_of(tiny, 1)))
+    assert torch.equal(vectors(two, TEXTS), before)
+    assert not torch.allclose(vectors(one, TEXTS), before, atol=1e-2)
 
 
 def test_two_networks_of_one_base_do_not_see_each_other(tiny: Base) -> None:

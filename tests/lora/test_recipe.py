@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -9,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from lora.base import load_base
 from lora.errors import BaseUnavailable
-from lora.recipe import BUNDLED, find_source, recipe_for
+from lora.recipe import BUNDLED, HUB_FILES, WEIGHTS, find_source, recipe_for, revision_of
 from settings import Train
 
 SNAPSHOT = "a" * 64
@@ -45,6 +47,82 @@ def test_a_folder_is_known_by_its_weights(tiny_folder: Path) -> None:
 def test_an_unknown_base_is_refused_with_what_would_do(name: str) -> None:
     with pytest.raises(BaseUnavailable, match="neither bundled"):
         find_source(name)
+
+
+COMMIT = "5c38ec7c405ec4b44b94cc5a9bb96e735b38267a"
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty hub cache, and no hub."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    return tmp_path
+
+
+def cached(cache: Path, tiny_folder: Path) -> Path:
+    """Put a repository at COMMIT into the cache, as the hub's client lays it out."""
+    snapshot = cache / "models--org--tiny" / "snapshots" / COMMIT
+    shutil.copytree(tiny_folder, snapshot)
+    return snapshot
+
+
+def test_a_hub_id_with_its_revision_is_found_in_the_cache(cache: Path, tiny_folder: Path) -> None:
+    folder = cached(cache, tiny_folder)
+    source = find_source(f"org/tiny@{COMMIT}")
+    assert (source.folder, source.upstream) == (folder, "org/tiny")
+    assert source.revision() == COMMIT
+    base = load_base(source.name)
+    assert (base.revision, base.upstream, base.hidden) == (COMMIT, "org/tiny", 32)
+
+
+def test_a_recipe_of_a_hub_base_fetches_nothing(cache: Path) -> None:
+    name = f"org/tiny@{COMMIT}"
+    assert revision_of(name) == recipe_for(name, SNAPSHOT, Train()).base_revision == COMMIT
+
+
+@pytest.mark.parametrize("incomplete", [False, True])
+def test_offline_a_base_that_is_not_in_the_cache_says_so(cache: Path, incomplete: bool) -> None:
+    if incomplete:
+        (cache / "models--org--tiny" / "snapshots" / COMMIT).mkdir(parents=True)
+    with pytest.raises(BaseUnavailable, match="not in the local cache and cannot be fetched"):
+        find_source(f"org/tiny@{COMMIT}")
+
+
+def test_what_is_not_cached_is_fetched_at_its_revision_without_code(
+    cache: Path, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[dict[str, object]] = []
+
+    def download(repository: str, **how: object) -> str:
+        asked.append({"repository": repository, **how})
+        if how["local_files_only"]:
+            raise FileNotFoundError("not in the cache")
+        return str(cached(cache, tiny_folder))
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", download)
+    assert find_source(f"org/tiny@{COMMIT}").weights[0].name == WEIGHTS
+    last = asked[-1]
+    assert (last["repository"], last["revision"]) == ("org/tiny", COMMIT)
+    assert last["allow_patterns"] == HUB_FILES
+    assert not [p for p in HUB_FILES if p.endswith((".py", ".bin", ".pt", "*"))]
+
+
+@pytest.mark.parametrize("name", ["org/tiny", "org/tiny@main", "org/tiny@5c38ec7"])
+def test_a_hub_id_without_its_revision_is_refused(cache: Path, name: str) -> None:
+    with pytest.raises(BaseUnavailable, match="40 hex digits"):
+        find_source(name)
+
+
+def test_the_shards_of_a_large_base_are_one_revision(tiny_folder: Path, tmp_path: Path) -> None:
+    for part in ("00001", "00002"):
+        shutil.copy(tiny_folder / WEIGHTS, tmp_path / f"model-{part}-of-00002.safetensors")
+    source = find_source(str(tmp_path))
+    assert len(source.weights) == 2
+    before = source.revision()
+    assert len(before) == 64
+    (tmp_path / "model-00002-of-00002.safetensors").write_bytes(b"other")
+    assert source.revision() != before
 
 
 @pytest.mark.model  # a fresh interpreter: seconds, on a busy machine

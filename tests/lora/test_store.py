@@ -232,3 +232,17 @@ def test_verdicts_are_kept_by_snapshot(project: ProjectStore) -> None:
 def test_a_committed_folder_verifies(project: ProjectStore) -> None:
     made = commit(project)
     assert verify(project.adapter_folder(made.version)) == made
+
+
+def test_the_pool_is_published_whole_and_only_written_when_it_changed(
+    project: ProjectStore,
+) -> None:
+    assert project.pool() == ()
+    texts = [{"text": "a \ud800 half"}, {"text": "b", "title": "c"}]
+    project.publish_pool(texts)
+    assert project.pool() == tuple(texts)
+    written = (project.folder / "pool.json").stat()
+    project.publish_pool(texts)
+    assert (project.folder / "pool.json").stat().st_ino == written.st_ino
+    project.publish_pool(texts[:1])
+    assert project.pool() == (texts[0],)

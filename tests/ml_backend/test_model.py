@@ -7,7 +7,16 @@ from collections.abc import Sequence
 
 import pytest
 
-from label_config import Choice, Prediction, Region, Schema, Span, Task, read_schema
+from label_config import (
+    Choice,
+    Prediction,
+    Quantity,
+    Region,
+    Schema,
+    Span,
+    Task,
+    read_schema,
+)
 from ml_backend.model import AnnotuneModel, BrokenAnswer
 from tests.ml_backend.fakes import XML, FirstLabelLive, ListedJobs
 
@@ -67,6 +76,39 @@ def test_a_region_that_could_not_be_shown_is_left_out_and_recorded(
     caplog.set_level(logging.INFO)
     assert answered(ALICE, bad) == ["ner"]
     assert "project 7: 1 x the model" in caplog.text and "Alice" not in caplog.text
+
+
+ALL = read_schema(
+    '<View><Text name="t" value="$text"/><Text name="u" value="$other"/>'
+    '<Rating name="stars" toName="t" maxRating="3"/><Number name="n" toName="t" min="0" max="9"/>'
+    '<Taxonomy name="tree" toName="t"><Choice value="a"><Choice value="b"/></Choice></Taxonomy>'
+    '<Pairwise name="pair" toName="t,u"/>'
+    '<Choices name="own" toName="t" value="$own"/></View>'
+)
+DATA = {"text": "one", "other": "two", "own": [{"value": "mine"}]}
+
+
+@pytest.mark.parametrize(
+    ("region", "sent"),
+    [
+        (Choice("stars", "t", ("3",)), True),
+        (Choice("stars", "t", ("4",)), False),
+        (Quantity("n", "t", 9.0), True),
+        (Quantity("n", "t", 9.5), False),
+        (Quantity("n", "t", -1.0), False),
+        (Choice("n", "t", ("9",)), False),
+        (Quantity("stars", "t", 3.0), False),
+        (Choice("tree", "t", ("a / b",)), True),
+        (Choice("tree", "t", ("b",)), False),
+        (Choice("own", "t", ("mine",)), True),
+        (Choice("own", "t", ("theirs",)), False),
+    ],
+)
+def test_every_kind_of_region_is_checked_against_its_control(region: Region, sent: bool) -> None:
+    live = SaysLive(Prediction(1, (region,), 0.5, "v1-0a1b2c3d"))
+    model = AnnotuneModel(live, ListedJobs(), "7", ALL)
+    (item,) = model.predict([{"id": 1, "data": DATA}])
+    assert bool(item["result"]) == sent
 
 
 def test_a_second_answer_to_one_choice_is_left_out() -> None:

@@ -56,6 +56,9 @@ class FakeStudio:
         self.tasks[number] = TaskState(Task(number, "1", {"text": text, **data}), self.now())
         return number
 
+    def change_config(self, config: str) -> None:
+        self.config, self.info = config, replace(self.info, config=config)
+
     def annotate(
         self, task: int, result: object, cancelled: bool = False, **more: Any
     ) -> SeenAnnotation:

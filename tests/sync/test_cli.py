@@ -20,7 +20,7 @@ from sync.log import Log
 from sync.loop import World
 from sync.studio_values import NoSuchProject, StudioDown, StudioError
 from tests.sync.fake_studio import FakeStudio
-from tests.sync.test_loop import CONFIG, FakeJobs
+from tests.sync.house import CONFIG, FakeJobs
 
 Run = Callable[..., Result]
 
@@ -113,6 +113,82 @@ def test_promote_and_rollback_move_current_and_refuse_the_impossible(run: Run) -
     assert refused.exit_code == 5 and "serves the cold start" in refused.output
     rows = json.loads(run("versions", "1", "--json").stdout)
     assert [(r["version"], r["state"]) for r in rows] == [(made, "rolled back")]
+
+
+def test_check_says_control_by_control_what_is_predicted(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "config.xml"
+    file.write_text(CONFIG)
+    done = run("check", str(file))
+    assert done.exit_code == 0 and "intent <Choices>: predicts one of 2 labels" in done.output
+    assert "base: minilm" in done.output
+    file.write_text(CONFIG.replace("</View>", '<TextArea name="why" toName="text"/></View>'))
+    done = run("check", str(file), "--json")
+    said = json.loads(done.stdout)
+    assert (done.exit_code, said["predicted"]) == (1, False)
+    assert [c["predicted"] for c in said["controls"]] == [True, False]
+
+
+def test_check_reads_a_template_of_label_studios_gallery(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "config.yml"
+    file.write_text(f"title: any\nconfig: |\n  {CONFIG}\n")
+    assert run("check", str(file)).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("a.xml", b"<View", "cannot be read"),
+        ("a.xml", b"\xff\xfe\x00", "is no UTF-8 text"),
+        ("a.yml", b"- 1", "no text under `config`"),
+        ("a.yml", b"config: [", "is no YAML"),
+        ("a.xml", b" " * 4_000_001, "far smaller"),
+    ],
+)
+def test_check_says_what_it_cannot_read(
+    run: Run, tmp_path: Path, name: str, content: bytes, words: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    done = run("check", str(tmp_path / name))
+    assert done.exit_code == 2 and words in done.output
+    assert run("check", str(tmp_path / "nowhere.xml")).exit_code == 2
+
+
+def test_check_of_a_project_compares_its_config_with_a_task(run: Run) -> None:
+    studio: FakeStudio = run.studio  # type: ignore[attr-defined]
+    assert run("check", "1").exit_code == 0, "a project without tasks has its config"
+    studio.add_task("hello")
+    assert run("check", "1").exit_code == 0
+    wrong = CONFIG.replace("<View>", '<View annotune-base="other/base">').replace("$text", "$body")
+    studio.change_config(wrong)
+    done = run("check", "1")
+    assert done.exit_code == 1
+    assert "data key 'body' is absent" in done.output and "'other/base'" in done.output
+    said = json.loads(run("check", "1", "--json").stdout)
+    assert (said["base"], said["task"]) == ("minilm", 1)
+    assert said["lacking"] == ["data key 'body' is absent"]
+
+
+def test_templates_are_listed_and_printed(run: Run, tmp_path: Path) -> None:
+    names = [t["name"] for t in json.loads(run("templates", "--json").stdout)]
+    assert "support-intents" in names and "support-intents" in run("templates").output
+    printed = run("templates", "support-intents").output
+    (tmp_path / "config.xml").write_text(printed)
+    assert run("check", str(tmp_path / "config.xml")).exit_code == 0
+    assert json.loads(run("templates", names[0], "--json").stdout)["tasks"]
+    assert run("templates", "nothing").exit_code == 2
+
+
+def test_export_writes_a_version_that_exists(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[object] = []
+    monkeypatch.setattr("lora.export.export", lambda *given: written.append(given[1:]))
+    out = tmp_path / "out"
+    assert run("export", "v9-00000000", "--project", "1", "--out", str(out)).exit_code == 4
+    made = version(run)
+    done = run("export", made, "--project", "1", "--out", str(out), "--merged", "--json")
+    assert json.loads(done.stdout)["out"] == str(out)
+    assert written == [(made, out, True)]
 
 
 def test_train_leaves_a_note_for_sync(run: Run) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from label_config.values import Choice, Region, Span, Task
+from label_config import read_schema
+from label_config.values import Choice, Quantity, Region, Span, Task
 from sync.corrections import Rate, compare, correction_rate, shown_to, was_blind
 from sync.groups import Place
 from sync.log import Log
@@ -49,6 +50,8 @@ def test_what_was_accepted_is_kept_whatever_its_score() -> None:
         (None, span(13, 24, "artist"), "added"),
         (choice("A"), None, "removed"),
         (span(5, 9, "genre"), None, "removed"),
+        (Quantity("stars", "text", 3.0), Quantity("stars", "text", 4.0), "changed"),
+        (Quantity("stars", "text", 3.0), None, "removed"),
     ],
 )
 def test_each_difference_has_its_name(
@@ -68,6 +71,36 @@ def test_a_span_is_paired_with_what_it_overlaps_most() -> None:
     got = compare([span(13, 24, "artist")], [span(10, 15, "x"), span(16, 24, "artist")])
     assert got.changed == ((span(13, 24, "artist"), span(16, 24, "artist")),)
     assert got.added == (span(10, 15, "x"),)
+
+
+def test_a_span_is_paired_with_its_own_label_where_two_labels_overlap() -> None:
+    shown = [span(0, 24, "song"), span(5, 9, "genre")]
+    kept = [span(0, 9, "song"), span(5, 24, "genre")]
+    assert compare(shown, kept).changed == tuple(zip(shown, kept, strict=True))
+
+
+def test_answers_of_different_controls_have_nothing_in_common() -> None:
+    got = compare([Quantity("stars", "text", 3.0)], [Quantity("price", "text", 3.0)])
+    assert (len(got.removed), len(got.added)) == (1, 1)
+    got = compare([choice("A")], [replace(choice("A"), from_name="topic")])
+    assert (len(got.removed), len(got.added)) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "shown", "kept"),
+    [
+        ("place", ("Europe / France",), ("Europe / Spain",)),  # Taxonomy
+        ("stars", ("3",), ("4",)),  # Rating
+        ("better", ("left",), ("right",)),  # Pairwise
+        ("topics", ("a", "b"), ("b", "c")),  # multiple Choices
+    ],
+)
+def test_another_answer_of_the_same_control_is_a_change(
+    name: str, shown: tuple[str, ...], kept: tuple[str, ...]
+) -> None:
+    before, after = Choice(name, "text", shown), Choice(name, "text", kept)
+    assert compare([before], [after]).changed == ((before, after),)
+    assert compare([before], [Choice(name, "text", shown[::-1], 0.2)]).accepted
 
 
 def annotation(submit: float, lead_s: float | None = 60, **more: Any) -> SeenAnnotation:
@@ -159,10 +192,12 @@ def test_the_rate_leaves_blind_and_unknown_out(log: Log) -> None:
         made = SeenAnnotation(task, task, wire(label), 1, at, at, parent_prediction=parent)
         states.append(TaskState(Task(task, "1", {"text": "t"}), at, (made,), predictions))
     log.append("1", states, places)
-    assert correction_rate(log, "1") == Rate(shown=2, changed=1, unknown=1, blind=1)
-    assert correction_rate(log, "1").value == 0.5
-    assert correction_rate(log, "1", after=minute(1)) == Rate(1, 1, 1, 1)
+    assert correction_rate(log, "1", read_schema(CONFIG)) == Rate(
+        shown=2, changed=1, unknown=1, blind=1
+    )
+    assert correction_rate(log, "1", read_schema(CONFIG)).value == 0.5
+    assert correction_rate(log, "1", read_schema(CONFIG), minute(1)) == Rate(1, 1, 1, 1)
 
 
 def test_nothing_shown_has_no_rate(log: Log) -> None:
-    assert correction_rate(log, "1").value is None
+    assert correction_rate(log, "1", read_schema(CONFIG)).value is None

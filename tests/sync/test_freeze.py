@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 
-from label_config import InvalidConfig
+from label_config.fetch import NotFetched
 from label_config.values import Choice, Task
+from settings import Settings, Train
 from sync.freeze import freeze
 from sync.groups import Place
 from sync.log import Log
 from sync.studio_values import NewPrediction, SeenAnnotation, SeenPrediction, TaskState
+from sync.terms import Terms, read_terms
 
 T0 = datetime(2026, 11, 22, 7, 0, tzinfo=timezone.utc)
 CHOICES = '<Choices name="intent" toName="text"><Choice value="A"/><Choice value="B"/></Choices>'
@@ -24,6 +26,10 @@ LABELS = '<Labels name="slots" toName="text"><Label value="X"/></Labels>'
 
 def config(*controls: str) -> str:
     return f'<View><Text name="text" value="$text"/>{"".join(controls)}</View>'
+
+
+def terms(*controls: str, pool: int = 1500) -> Terms:
+    return read_terms(Settings(train=Train(pool=pool)), config(*controls))
 
 
 def wire(label: str, name: str = "intent") -> dict[str, Any]:
@@ -62,7 +68,7 @@ def test_answers_go_to_the_side_of_their_group(log: Log) -> None:
     tell(log, 2, answer(12, 2, [wire("B")]), blind=True)
     tell(log, 3)
     tell(log, 4, blind=True)
-    snapshot, report = freeze(log, "1", config(CHOICES))
+    snapshot, report = freeze(log, "1", terms(CHOICES))
     assert [(e.task, e.id) for e in snapshot.train] == [(1, "annotation-11")]
     assert [(e.task, e.answers) for e in snapshot.holdout] == [
         (2, (Choice("intent", "text", ("B",)),))
@@ -74,7 +80,7 @@ def test_answers_go_to_the_side_of_their_group(log: Log) -> None:
 def test_the_same_log_gives_the_same_snapshot(log: Log) -> None:
     for task in range(1, 9):
         tell(log, task, *([answer(task, task, [wire("A")])] if task < 4 else []))
-    once, again = (freeze(log, "1", config(CHOICES), pool=3)[0] for _ in range(2))
+    once, again = (freeze(log, "1", terms(CHOICES, pool=3))[0] for _ in range(2))
     assert once.hash == again.hash and len(once.pool) == 3
 
 
@@ -82,7 +88,7 @@ def test_the_ground_truth_speaks_first_then_the_latest(log: Log) -> None:
     tell(log, 1, answer(11, 1, [wire("A")], 5), answer(12, 1, [wire("B")], 9))
     truth = answer(21, 2, [wire("A")], 5, ground_truth=True)
     tell(log, 2, truth, answer(22, 2, [wire("B")], 9))
-    snapshot, _ = freeze(log, "1", config(CHOICES))
+    snapshot, _ = freeze(log, "1", terms(CHOICES))
     assert [e.origin.annotation for e in snapshot.train] == [12, 21]
 
 
@@ -90,7 +96,7 @@ def test_a_skip_and_a_deleted_answer_are_in_no_snapshot(log: Log) -> None:
     tell(log, 1, answer(11, 1, [wire("A")], cancelled=True))
     tell(log, 2, answer(12, 2, [wire("A")]))
     tell(log, 2)
-    assert freeze(log, "1", config(CHOICES))[0].examples == ()
+    assert freeze(log, "1", terms(CHOICES))[0].examples == ()
 
 
 def seen(task: int, result: object, minute: int = 0) -> tuple[SeenPrediction, ...]:
@@ -102,7 +108,7 @@ def test_a_blind_task_that_showed_an_answer_is_on_neither_side(log: Log) -> None
     tell(log, 1, answer(11, 1, [wire("A")]), blind=True, predictions=seen(1, [wire("A")]))
     tell(log, 2, answer(12, 2, [wire("A")]), blind=True, predictions=seen(2, []))
     tell(log, 3, answer(13, 3, [wire("A")]), blind=True, predictions=seen(3, [wire("A")], 30))
-    snapshot, report = freeze(log, "1", config(CHOICES))
+    snapshot, report = freeze(log, "1", terms(CHOICES))
     assert [e.task for e in snapshot.examples] == [2, 3]
     assert report.left_out == {"a prediction was visible on a blind task": 1}
 
@@ -112,7 +118,7 @@ def test_our_own_empty_prediction_keeps_a_task_blind(log: Log) -> None:
     log.plan("1", [NewPrediction(1, (), 0.3, "v1-aaaaaaaa")])
     later = datetime.now(timezone.utc) + timedelta(minutes=1)
     tell(log, 1, replace(answer(11, 1, [wire("A")]), created_at=later, updated_at=later))
-    assert len(freeze(log, "1", config(CHOICES))[0].holdout) == 1
+    assert len(freeze(log, "1", terms(CHOICES))[0].holdout) == 1
 
 
 @pytest.mark.parametrize(
@@ -129,30 +135,77 @@ def test_what_does_not_fit_is_left_out_with_the_reason(
     log: Log, result: object, text: object, reason: str
 ) -> None:
     tell(log, 1, answer(11, 1, result), text=text)
-    snapshot, report = freeze(log, "1", config(CHOICES))
+    snapshot, report = freeze(log, "1", terms(CHOICES))
     assert snapshot.examples == () and report.left_out == {reason: 1}
 
 
 def test_no_span_at_all_is_an_answer(log: Log) -> None:
     tell(log, 1, answer(11, 1, []))
-    (example,) = freeze(log, "1", config(LABELS))[0].train
+    (example,) = freeze(log, "1", terms(LABELS))[0].train
     assert example.answers == ()
 
 
 def test_answers_of_a_control_that_is_gone_do_not_cost_the_others(log: Log) -> None:
     tell(log, 1, answer(11, 1, [wire("A"), wire("Z", name="old")]))
-    snapshot, report = freeze(log, "1", config(CHOICES))
-    assert len(snapshot.train) == 1 and report.ignored == {"old": 1}
+    snapshot, report = freeze(log, "1", terms(CHOICES))
+    assert len(snapshot.train) == 1 and report.dropped == {"old": {"Z": 1}}
+
+
+def test_a_row_with_a_span_that_its_text_does_not_hold_is_left_out(log: Log) -> None:
+    value = {"start": 90, "end": 99, "text": "elsewhere", "labels": ["X"]}
+    span = {"from_name": "slots", "to_name": "text", "type": "labels", "value": value}
+    tell(log, 1, answer(11, 1, [wire("A"), span]))
+    snapshot, report = freeze(log, "1", terms(CHOICES, LABELS))
+    assert report.left_out == {"a span of the answer is not in the text": 1}
+    value["labels"] = ["Gone"]
+    tell(log, 1, answer(11, 1, [wire("A"), span], minute=6))
+    snapshot, report = freeze(log, "1", terms(CHOICES, LABELS))
+    assert len(snapshot.train) == 1 and report.dropped == {"slots": {"Gone": 1}}
+
+
+def test_a_rating_taken_back_costs_nothing_else(log: Log) -> None:
+    stars = '<Rating name="stars" toName="text"/>'
+    none = {"from_name": "stars", "to_name": "text", "type": "rating", "value": {"rating": 0}}
+    tell(log, 1, answer(11, 1, [wire("A"), none]))
+    (example,) = freeze(log, "1", terms(CHOICES, stars))[0].train
+    assert example.answers == (Choice("intent", "text", ("A",)),)
+
+
+def test_labels_that_a_task_brings_go_with_its_row(log: Log) -> None:
+    dynamic = '<Choices name="intent" toName="text" value="$options"/>'
+    data = {"text": "hello", "options": [{"value": "yes"}, {"value": "no"}]}
+    state = TaskState(Task(1, "1", data), T0, (answer(11, 1, [wire("no")]),))
+    log.append("1", [state], {1: Place("g1", False)})
+    (example,) = freeze(log, "1", terms(dynamic))[0].train
+    assert [label.value for label in example.options["intent"]] == ["yes", "no"]
+    assert example.answers == (Choice("intent", "text", ("no",)),)
+
+
+def test_a_text_that_cannot_be_fetched_costs_its_row_and_is_said(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fetched(self: Terms, data: dict[str, str]) -> dict[str, str]:
+        if "2" in data["text"]:
+            raise NotFetched("the host does not answer")
+        return {"text": "what lies there"}
+
+    monkeypatch.setattr(Terms, "fetched", fetched)
+    tell(log, 1, answer(11, 1, [wire("A")]))
+    tell(log, 2, answer(12, 2, [wire("A")]))
+    snapshot, report = freeze(log, "1", terms(CHOICES))
+    assert [e.texts for e in snapshot.train] == [{"text": "what lies there"}]
+    assert report.left_out == {"the host does not answer": 1}
 
 
 def test_more_answers_than_a_snapshot_takes_lose_the_oldest(log: Log) -> None:
     for task in (1, 2, 3):
         tell(log, task, answer(task, task, [wire("A")], minute=task))
-    snapshot, report = freeze(log, "1", config(CHOICES), most=2)
+    snapshot, report = freeze(log, "1", terms(CHOICES), most=2)
     assert [e.task for e in snapshot.examples] == [2, 3]
     assert report.left_out == {"older than the latest 2 answers": 1}
 
 
-def test_a_broken_config_freezes_nothing(log: Log) -> None:
-    with pytest.raises(InvalidConfig):
-        freeze(log, "1", "<View")
+def test_the_report_says_the_admins_terms(log: Log) -> None:
+    xml = config(CHOICES).replace("<View>", '<View annotune-regulated="true">')
+    report = freeze(log, "1", read_terms(Settings(), xml))[1].to_dict()
+    assert (report["regulated"], report["base"]) == (True, "minilm")

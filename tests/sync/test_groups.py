@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from label_config.controls import Control, Label, Schema, TextObject
 from sync.groups import Groups, Place, group_text, is_blind, normalise, resemblance, sketch
 
 LONG = " ".join(
@@ -79,8 +80,29 @@ def test_imported_again_a_text_keeps_its_side() -> None:
 
 def test_only_the_controls_texts_are_compared() -> None:
     data = {"text": "hello", "row": 17, "meta": {"a": 1}}
-    assert group_text(data, ("text",)) == "hello"
-    assert group_text(data, ()) == "17\nhello"
+    assert group_text(data, schema()) == "hello"
+    assert group_text(data, Schema(())) == "17\nhello"
+
+
+def schema(*objects: TextObject) -> Schema:
+    return Schema((Control("c", "Choices", "t", "text", (Label("A", "A"),)),), objects=objects)
+
+
+def test_a_dialogue_is_compared_by_what_is_said() -> None:
+    said = [{"author": "Ann", "text": "my card is lost"}, {"author": "Bo", "text": "blocked"}]
+    text = group_text({"text": said}, schema(TextObject("t", "Paragraphs", "text")))
+    assert "my card is lost" in text and "blocked" in text
+    assert Groups("1", 0.5).place(1, text) == Groups("1", 0.5).place(2, text.upper())
+
+
+def test_addresses_that_differ_in_a_number_are_two_texts() -> None:
+    shown = schema(TextObject("t", "Text", "text", url=True))
+    groups = Groups("1", 0.5)
+    places = [
+        groups.place(n, group_text({"text": f"https://texts.example/page/{page}.txt"}, shown))
+        for n, page in enumerate((1, 2, 1))
+    ]
+    assert places[0] == places[2] != places[1]
 
 
 @given(st.text(max_size=60), st.text(max_size=60))

@@ -4,108 +4,18 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from jobs import QueueDown, State
-from lora.store import Store
-from settings import Backend, Blind, Settings, Sync, Train
-from sync.backend_client import BackendClient
 from sync.connect import NothingToPredict, connect
-from sync.log import Log
-from sync.loop import START_S, TRAIN, World, turn
+from sync.groups import is_blind
+from sync.loop import START_S, TRAIN, turn
 from sync.service import Service
 from sync.status import status
 from sync.studio_values import NoSuchProject, StudioDown
 from tests.sync.fake_studio import FakeStudio
-from tests.sync.stub_backend import StubBackend, stub_backend
-
-CONFIG = (
-    '<View><Text name="text" value="$text"/>'
-    '<Choices name="intent" toName="text"><Choice value="A"/><Choice value="B"/></Choices></View>'
-)
-ANSWER = [
-    {"from_name": "intent", "to_name": "text", "type": "choices", "value": {"choices": ["A"]}}
-]
-WORDS = "oak fig elm ash bay yew box sky sea sun fog dew ice hay rye".split()
-
-
-@dataclass
-class FakeJobs:
-    """A queue that only remembers."""
-
-    down: bool = False
-    queued: list[tuple[str, ...]] = field(default_factory=list)
-    states: dict[str, tuple[State, float]] = field(default_factory=dict)
-
-    def _check(self) -> None:
-        if self.down:
-            raise QueueDown("the queue's Redis does not answer")
-
-    def enqueue(self, function: str, *args: str, job_id: str) -> str:
-        self._check()
-        self.queued.append((function, *args))
-        self.states[job_id] = ("waiting", 0.0)
-        return job_id
-
-    def state(self, job_id: str) -> tuple[State, float]:
-        self._check()
-        return self.states.get(job_id, ("unknown", 0.0))
-
-    def forget(self, job_id: str) -> None:
-        self.states.pop(job_id, None)
-
-    def depth(self) -> int:
-        self._check()
-        return len(self.queued)
-
-    def all_are(self, state: State, seconds: float = 0.0) -> None:
-        self.states = {job: (state, seconds) for job in self.states}
-
-
-@dataclass
-class House:
-    world: World
-    studio: FakeStudio
-    jobs: FakeJobs
-    backend: StubBackend
-
-    def answer(self, count: int) -> None:
-        open_tasks = [t for t, s in self.studio.tasks.items() if not s.annotations]
-        for task in open_tasks[:count]:
-            self.studio.annotate(task, ANSWER)
-
-    def wanted(self) -> str:
-        wanted = self.world.log.wanted("1")
-        assert wanted is not None
-        return wanted.snapshot
-
-    def judge(self, snapshot: str, promoted: bool = True) -> None:
-        verdict = {"promoted": promoted, "reason": "because", "version": "v1-00000000"}
-        self.world.store.project("1").put_verdict(snapshot, verdict)
-
-
-@pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    studio, jobs, log = FakeStudio(CONFIG), FakeJobs(), Log(f"sqlite:///{tmp_path / 'log.db'}")
-    with stub_backend() as stub:
-        settings = Settings(
-            home=tmp_path,
-            backend=Backend(url=stub.url, password="pw"),
-            sync=Sync(secret="s3cret", attempts=2),
-            blind=Blind(share=0.3),
-            train=Train(every=6, least=4),
-        )
-        client = BackendClient(stub.url, "annotune", "pw")
-        world = World(settings, Store(settings.store), log, studio, jobs, client)  # type: ignore[arg-type]
-        for n in range(30):
-            studio.add_task(f"{WORDS[n % 15]} {n * 7919:b} {WORDS[n * 4 % 15]} {n:x}")
-        yield House(world, studio, jobs, stub)
-    log.close()
+from tests.sync.house import WORDS, House
 
 
 def test_connecting_shows_blind_tasks_to_nobody_and_keeps_only_our_webhook(house: House) -> None:
@@ -254,6 +164,59 @@ def test_status_says_where_a_project_stands(house: House) -> None:
         "problems": [],
     }
     assert {k: state[k] for k in expected} == expected
+
+
+def test_status_says_what_the_admin_asked_for_and_what_is_not_granted(house: House) -> None:
+    connect(house.world, "1")
+    asked = (
+        '<View annotune-base="other/base" annotune-target="0.9" annotune-regulated="true" '
+        'annotune-blind-share="0.5">'
+    )
+    house.studio.change_config(house.studio.config.replace("<View>", asked))
+    state = status(house.world, "1")
+    assert (state["base"], state["target"], state["regulated"]) == ("minilm", 0.9, True)
+    assert state["blind_share"] == 0.5
+    base, share = state["problems"]
+    assert "other/base" in base
+    assert "holds for new task groups only" in share and "of 21 keep" in share
+
+
+def test_the_admins_target_ends_the_training(house: House) -> None:
+    connect(house.world, "1")
+    house.answer(6)
+    version = house.trained(0.7)
+    assert turn(house.world, "1").decision.train
+    house.judge(house.wanted())
+    turn(house.world, "1")
+    asked = house.studio.config.replace("<View>", '<View annotune-target="70%">')
+    house.studio.change_config(asked)
+    house.answer(6)
+    assert house.world.store.project("1").current().version == version
+    assert "the target 0.700 is reached" in turn(house.world, "1").decision.reason
+
+
+def test_groups_are_drawn_with_the_share_the_admin_asked_for(house: House) -> None:
+    asked = house.studio.config.replace("<View>", '<View annotune-blind-share="0.5">')
+    house.studio.change_config(asked)
+    connect(house.world, "1")
+    drawn = house.world.log.drawn_groups("1")
+    assert drawn == {group: is_blind("1", group, 0.5) for group in drawn}
+    assert any(is_blind("1", group, 0.3) != blind for group, blind in drawn.items())
+
+
+def test_the_pool_is_published_with_the_first_turn_that_knows_enough_texts(house: House) -> None:
+    connect(house.world, "1")
+    store = house.world.store.project("1")
+    assert store.pool() == (), "thirty tasks are too few"
+    for n in range(60):
+        house.studio.add_task(f"{WORDS[n % 15]} {WORDS[n // 4]} number {n * 7919:b}")
+    turn(house.world, "1")
+    pool, blind = store.pool(), store.blind()
+    open_texts = {s.task.data["text"] for t, s in house.studio.tasks.items() if t not in blind}
+    assert len(pool) >= 50 and {t["text"] for t in pool} <= open_texts
+    house.backend.version = "cold-00000000-1a2b"
+    turn(house.world, "1")
+    assert house.studio.info.model_version == "cold-00000000-1a2b"
 
 
 class Failing(FakeStudio):

@@ -1,10 +1,12 @@
 """The share of blind tasks served, under Label Studio's ascending order."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from label_config import Choice, Quantity, Region, Span, read_schema
 from settings import Blind
-from sync.order import Guess, blind_places, confidence_place, shown_places
+from sync.order import Guess, answer_of, blind_places, confidence_place, shown_places
 
 RULE = Blind(first_in=3, enough=30, then_in=6)
 
@@ -107,3 +109,44 @@ def test_two_samples_of_the_tasks_interleave() -> None:
         parts |= shown_places("1", part, by_confidence=True)
     far = [abs(whole[n] - parts[n]) for n in range(40)]
     assert max(far) < 0.15, "a task's place should not depend on the part it was sent in"
+
+
+CONTROLS = {
+    "spans": '<Labels name="s" toName="t"><Label value="X"/><Label value="Y"/></Labels>',
+    "number": '<Number name="n" toName="t"/>',
+    "many": '<Choices name="c" toName="t" choice="multiple"><Choice value="B"/><Choice value="A"/>'
+    "</Choices>",
+    "stars": '<Rating name="r" toName="t"/>',
+}
+SAID: list[Region] = [
+    Quantity("n", "t", 3.0),
+    Span("s", "t", 4, 5, "b", ("Y",)),
+    Span("s", "t", 0, 1, "a", ("X",)),
+    Span("s", "t", 2, 3, "c", ("Y",)),
+    Choice("c", "t", ("B", "A")),
+    Choice("r", "t", ("4",)),
+]
+
+
+@pytest.mark.parametrize(
+    ("controls", "answer"),
+    [
+        (["spans", "number"], ("X", "Y")),
+        (["number"], ()),
+        (["number", "spans", "many"], ("A", "B")),
+        (["stars", "many"], ("4",)),
+    ],
+)
+def test_what_tasks_take_turns_over(controls: list[str], answer: tuple[str, ...]) -> None:
+    inside = "".join(CONTROLS[c] for c in controls)
+    schema = read_schema(f'<View><Text name="t" value="$t"/>{inside}</View>')
+    names = {c.name for c in schema.controls}
+    assert answer_of(schema, [r for r in SAID if r.from_name in names]) == answer
+    assert answer_of(schema, []) == ()
+
+
+def test_tasks_without_any_answer_are_served_by_confidence() -> None:
+    guesses = [Guess(task, (), c) for task, c in ((1, 0.9), (2, 0.1), (3, 0.5))]
+    places = shown_places("1", guesses, by_confidence=True)
+    assert sorted(places, key=lambda task: places[task]) == [2, 3, 1]
+    assert all(0 <= place <= 1 for place in places.values())

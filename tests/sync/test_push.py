@@ -12,7 +12,6 @@ import pytest
 
 from demo.api import StudioApi
 from demo.studio import Studio as RunningStudio
-from label_config import read_schema
 from settings import Backend, Blind, Settings, Sync
 from sync.backend_client import BackendDown
 from sync.log import Log
@@ -20,6 +19,7 @@ from sync.pull import pull
 from sync.push import Pushed, push, retire
 from sync.studio import Studio
 from sync.studio_values import NewPrediction, StudioDown
+from sync.terms import read_terms
 from tests.sync.fake_studio import FakeStudio
 from tests.sync.stub_backend import StubBackend, stub_backend
 
@@ -43,9 +43,8 @@ class Room:
     def push(self, version: str = V1, budget_s: float = 20.0) -> Pushed:
         self.backend.version = version
         pull(self.studio, self.log, "1", self.settings.blind.share)
-        schema = read_schema(CONFIG)
-        s = self.settings
-        return push(s, self.log, self.studio, "1", schema, CONFIG, version, budget_s)
+        terms = read_terms(self.settings, CONFIG)
+        return push(self.log, self.studio, "1", terms, version, budget_s)
 
     def versions_held(self) -> Counter[tuple[int, str]]:
         tasks = self.studio.tasks
@@ -171,7 +170,7 @@ def test_without_time_it_stops_and_says_what_is_left(room: Room) -> None:
 def test_another_version_than_expected_ends_the_push(room: Room) -> None:
     pull(room.studio, room.log, "1", 0.3)
     room.backend.version = V2
-    got = push(room.settings, room.log, room.studio, "1", read_schema(CONFIG), CONFIG, V1)
+    got = push(room.log, room.studio, "1", read_terms(room.settings, CONFIG), V1)
     assert got.problem and V2 in got.problem and not got.switched and not room.versions_held()
     assert room.push(V2).switched
 
@@ -210,7 +209,7 @@ def test_label_studio_down_leaves_everything_for_the_next_turn(room: Room) -> No
     pull(room.studio, room.log, "1", 0.3)
     room.studio.fail_next = [StudioDown("x")]
     with pytest.raises(StudioDown):
-        push(room.settings, room.log, room.studio, "1", read_schema(CONFIG), CONFIG, V1)
+        push(room.log, room.studio, "1", read_terms(room.settings, CONFIG), V1)
     assert room.push().switched
 
 
@@ -276,8 +275,8 @@ class RealRoom:
         self.backend.version = version
         pull(self.studio, self.log, self.project, self.settings.blind.share)
         self.backend.blind = set(self.log.blind_tasks(self.project))
-        schema = read_schema(CONFIG)
-        return push(self.settings, self.log, self.studio, self.project, schema, CONFIG, version)
+        terms = read_terms(self.settings, CONFIG)
+        return push(self.log, self.studio, self.project, terms, version)
 
     def next(self) -> dict[str, Any]:
         task: dict[str, Any] = self.api.call("GET", f"/api/projects/{self.project}/next")

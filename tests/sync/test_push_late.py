@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from label_config import read_schema
 from settings import Backend, Settings
 from sync import log_tables
 from sync.log import Log
 from sync.pull import pull
 from sync.push import push, retire
 from sync.studio_values import NewPrediction, StudioDown
+from sync.terms import read_terms
 from tests.sync.fake_studio import FakeStudio
 from tests.sync.stub_backend import StubBackend, stub_backend
 
@@ -43,7 +43,7 @@ def log(tmp_path: Path) -> Iterator[Log]:
 def renew(backend: StubBackend, log: Log, studio: FakeStudio) -> None:
     pull(studio, log, "1", 0.2)
     settings = Settings(backend=Backend(url=backend.url, password="pw"))
-    push(settings, log, studio, "1", read_schema(CONFIG), CONFIG, V1)
+    push(log, studio, "1", read_terms(settings, CONFIG), V1)
 
 
 @pytest.mark.parametrize("stored", [True, False])
@@ -80,7 +80,7 @@ def test_old_predictions_stay_while_people_answer(
     settings = Settings(backend=Backend(url=backend.url, password="pw"))
     for version in ("cold-00000000", V1):
         backend.version = version
-        push(settings, log, studio, "1", read_schema(CONFIG), CONFIG, version)
+        push(log, studio, "1", read_terms(settings, CONFIG), version)
     studio.annotate(task, [])
     pull(studio, log, "1", 0.2)
     long_ago = timedelta(seconds=90)

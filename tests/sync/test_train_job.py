@@ -213,3 +213,22 @@ def test_settings_of_the_gate_are_obeyed(
     monkeypatch.setattr(jobs, "_run_trainer", trainer(snapshot))
     assert "12 blind labels are too few" in jobs.train("1", snapshot)
     assert store.current().version is None
+
+
+def test_the_project_is_trained_on_the_base_its_config_asks_for(
+    settings: Settings, store: ProjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asking = CONFIG.replace("<View>", '<View annotune-base="/models/mine">')
+    used: list[str] = []
+
+    def run(given: Settings, place: ProjectStore, wanted: str, *rest: Any) -> dict[str, Any]:
+        used.append(given.train.base)
+        return trainer(wanted)(given, place, wanted, *rest)
+
+    monkeypatch.setattr(jobs, "_run_trainer", run)
+    for task, bases in ((1, "/models/mine"), (2, "")):
+        snapshot = store.put_snapshot(Snapshot("1", asking, (example(task),)))
+        allowed = replace(settings, train=replace(settings.train, bases=bases))
+        monkeypatch.setattr(jobs, "load", lambda environ, allowed=allowed: allowed)
+        jobs.train("1", snapshot)
+    assert used == ["/models/mine", "minilm"]

@@ -1,0 +1,192 @@
+"""What a label config asks for: objects with texts, and controls with labels, as frozen values.
+
+Every class checks itself: a Schema with two controls of one name cannot exist.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Literal
+
+ControlKind = Literal[
+    "Choices",
+    "Taxonomy",
+    "Rating",
+    "Number",
+    "Pairwise",
+    "Labels",
+    "HyperTextLabels",
+    "ParagraphLabels",
+]
+ObjectKind = Literal["Text", "HyperText", "Paragraphs"]
+Form = Literal["one", "many", "ordinal", "number", "pair", "spans"]
+"""What a model has to say: one label, any of several, a place on a scale, a number, which of two
+texts, or labelled pieces of a text. Several controls share a form; a head is made for a form."""
+
+
+class InvalidValue(ValueError):
+    """A value broke its own rule; the message names the value, what came and what would do."""
+
+
+@dataclass(frozen=True)
+class Label:
+    """One label of a control; `value` is what Label Studio stores (the alias where one is set)."""
+
+    value: str
+    shown: str
+    hint: str | None = None
+    path: tuple[str, ...] = ()
+    """From the root to this label, itself included, where labels form a tree; else empty."""
+
+    def __post_init__(self) -> None:
+        if not self.value:
+            raise InvalidValue("a label has an empty value; give it a value or an alias")
+
+
+@dataclass(frozen=True)
+class TextObject:
+    """One object tag whose text is read. `name_key`, `text_key`: of a dialogue's turns.
+    `url`: the task holds an address, and the text is fetched from there. `inline`: HTML shown as
+    a piece of the page, not as a document of its own (its <head> then counts)."""
+
+    name: str
+    kind: ObjectKind
+    key: str
+    name_key: str = "author"
+    text_key: str = "text"
+    url: bool = False
+    inline: bool = False
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A control is shown only while `control` has one of `values` (empty: any answer) chosen;
+    with `chosen` False only while it has not."""
+
+    control: str
+    values: tuple[str, ...] = ()
+    chosen: bool = True
+
+
+@dataclass(frozen=True)
+class Admin:
+    """What the admin wrote as `annotune-*` attributes on the root <View>; None: not written."""
+
+    base: str | None = None
+    target: float | None = None
+    regulated: bool | None = None
+    blind_share: float | None = None
+
+
+@dataclass(frozen=True)
+class Control:
+    """One control that can be predicted: its labels, the object it points at, that object's key.
+
+    `to_name`, `key`: of the one object; of a Pairwise, which compares two, `key` is the left one's
+    and `right_key` the other's. Rating: the labels are "1" to the highest. Number: no labels, but
+    bounds where the config names them. `options`: the data key that holds the labels, where each
+    task brings its own; `labels` is then empty. `nested`: Choices with allowNested, whose answers
+    Label Studio stores as paths, as it always does for a Taxonomy.
+    """
+
+    name: str
+    kind: ControlKind
+    to_name: str
+    key: str
+    labels: tuple[Label, ...] = ()
+    multiple: bool = False
+    required: bool = False
+    right_key: str | None = None
+    options: str | None = None
+    low: float | None = None
+    high: float | None = None
+    step: float | None = None
+    when: tuple[Condition, ...] = ()
+    nested: bool = False
+
+    def __post_init__(self) -> None:
+        values = self.values
+        if not values and self.kind != "Number" and self.options is None:
+            raise InvalidValue(f"control {self.name!r} has no labels; add at least one")
+        twice = sorted({v for v in values if values.count(v) > 1})
+        if twice:
+            raise InvalidValue(
+                f"control {self.name!r} repeats the label(s) {twice}; make each one unique"
+            )
+
+    @cached_property
+    def values(self) -> tuple[str, ...]:
+        """The labels' stored values, in the order of the config."""
+        return tuple(label.value for label in self.labels)
+
+    @property
+    def form(self) -> Form:
+        """What a model has to say for this control."""
+        if self.kind == "Rating":
+            return "ordinal"
+        if self.kind == "Number":
+            return "number"
+        if self.kind == "Pairwise":
+            return "pair"
+        if self.kind in {"Choices", "Taxonomy"}:
+            return "many" if self.multiple else "one"
+        return "spans"
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The data keys whose texts it reads."""
+        return (self.key,) if self.right_key is None else (self.key, self.right_key)
+
+
+@dataclass(frozen=True)
+class Unsupported:
+    """A tag that is not predicted, why, and what would make it so."""
+
+    name: str
+    tag: str
+    reason: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class Schema:
+    """What one project asks for. `controls` are predicted; `unsupported` are named, not guessed."""
+
+    controls: tuple[Control, ...]
+    unsupported: tuple[Unsupported, ...] = ()
+    objects: tuple[TextObject, ...] = ()
+    admin: Admin = Admin()
+
+    def __post_init__(self) -> None:
+        names = [c.name for c in self.controls]
+        twice = sorted({n for n in names if names.count(n) > 1})
+        if twice:
+            raise InvalidValue(
+                f"control name(s) {twice} are used twice; Label Studio needs unique names"
+            )
+
+    @cached_property
+    def digest(self) -> str:
+        """Hex SHA-256 over what decides a prediction; its first eight digits name the schema."""
+        read = [asdict(c) for c in self.controls], [asdict(o) for o in self.objects]
+        canonical = json.dumps(read, sort_keys=True, ensure_ascii=False)
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+    @property
+    def short(self) -> str:
+        return self.digest[:8]
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The distinct data keys the controls read, in order of first use."""
+        return tuple(dict.fromkeys(key for c in self.controls for key in c.keys))
+
+    def text_object(self, key: str) -> TextObject:
+        """The object that shows a data key; a plain <Text> where the schema names none."""
+        return next((o for o in self.objects if o.key == key), TextObject(key, "Text", key))
+
+    def control(self, name: str) -> Control | None:
+        return next((c for c in self.controls if c.name == name), None)

@@ -1,0 +1,146 @@
+"""Texts that stand at an address (valueType="url"), fetched only from where an admin allowed it.
+
+The only file of this room that opens a connection. A prefix from the server's settings is the
+permission: same scheme, host and port, and a path below the prefix's. Redirects are not followed,
+answers are cut off by size and time, and no reason names more of an address than its host, because
+the rest may hold a token.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import SplitResult, unquote, urlsplit
+
+import httpx
+
+from label_config.controls import Schema
+
+TIMEOUT_S = 10.0
+MAX_BYTES = 2_000_000
+
+
+class NotFetched(ValueError):
+    """A text could not be fetched; the message says of which data key, from which host and why."""
+
+
+@dataclass(frozen=True)
+class _Allowed:
+    scheme: str
+    host: str
+    port: int
+    path: str
+
+
+class Fetcher:
+    """Fetches the texts of url objects; `prefixes` are the addresses that are allowed.
+
+    Raises ValueError for a prefix that is no http(s) address. `transport` is for tests.
+    """
+
+    def __init__(
+        self, prefixes: Sequence[str], transport: httpx.BaseTransport | None = None
+    ) -> None:
+        self._allowed = tuple(_allowed(p.strip()) for p in prefixes if p.strip())
+        self._transport = transport
+
+    def resolve(self, schema: Schema, data: Mapping[str, object]) -> Mapping[str, object]:
+        """The data with the address of each url object replaced by what stands there.
+
+        Raises NotFetched. Data without url objects comes back as it is.
+        """
+        wanted = [o for o in schema.objects if o.url]
+        if not wanted:
+            return data
+        found = dict(data)
+        for shown in wanted:
+            text = self._fetch(shown.key, data.get(shown.key))
+            found[shown.key] = _turns(shown.key, text) if shown.kind == "Paragraphs" else text
+        return found
+
+    def _fetch(self, key: str, address: object) -> str:
+        if not isinstance(address, str):
+            raise NotFetched(f"data key {key!r} holds no address")
+        parts = _split(address)
+        if parts is None:
+            raise NotFetched(f"data key {key!r} holds no http(s) address")
+        where = f"data key {key!r} ({parts.hostname})"
+        if not any(_below(parts, a) for a in self._allowed):
+            raise NotFetched(f"{where} is not under an address that this server may fetch from")
+        try:
+            return self._read(address, where)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            # No chain: httpx names the whole address, and that may hold a token.
+            raise NotFetched(f"{where} could not be fetched: {type(error).__name__}") from None
+
+    def _read(self, address: str, where: str) -> str:
+        until = time.monotonic() + TIMEOUT_S
+        client = httpx.Client(
+            timeout=TIMEOUT_S,
+            follow_redirects=False,
+            trust_env=False,
+            transport=self._transport,
+        )
+        with client, client.stream("GET", address) as answer:
+            if answer.status_code != 200:
+                raise NotFetched(f"{where} answered with status {answer.status_code}")
+            body = bytearray()
+            for piece in answer.iter_bytes():
+                body += piece
+                if len(body) > MAX_BYTES:
+                    raise NotFetched(f"{where} holds more than {MAX_BYTES} bytes")
+                if time.monotonic() > until:
+                    raise NotFetched(f"{where} took longer than {TIMEOUT_S:g} seconds")
+            try:
+                return bytes(body).decode(answer.charset_encoding or "utf-8")
+            except (UnicodeDecodeError, LookupError):
+                raise NotFetched(f"{where} is no text that can be decoded") from None
+
+
+def _split(address: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(address)
+        usable = parts.scheme in {"http", "https"} and parts.hostname and _port(parts)
+    except ValueError:
+        return None
+    return parts if usable else None
+
+
+def _port(parts: SplitResult) -> int:
+    return parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def _allowed(prefix: str) -> _Allowed:
+    parts = _split(prefix)
+    if parts is None or parts.query or parts.fragment or parts.username is not None:
+        raise ValueError(
+            f"{prefix!r} is no address to fetch from; write http(s)://host[:port][/folder]"
+        )
+    return _Allowed(parts.scheme, str(parts.hostname), _port(parts), parts.path.rstrip("/"))
+
+
+def _below(parts: SplitResult, allowed: _Allowed) -> bool:
+    """Same scheme, host and port, no user name, and a path inside the prefix's folder."""
+    if parts.username is not None or "\\" in parts.geturl():
+        return False
+    if (parts.scheme, parts.hostname, _port(parts)) != (
+        allowed.scheme,
+        allowed.host,
+        allowed.port,
+    ):
+        return False
+    path = parts.path
+    for _ in range(3):  # %252e%252e and the like
+        path = unquote(path)
+    if any(step in {".", ".."} for step in path.replace("\\", "/").split("/")):
+        return False
+    return parts.path == allowed.path or parts.path.startswith(allowed.path + "/")
+
+
+def _turns(key: str, text: str) -> object:
+    try:
+        return json.loads(text)
+    except (json.JSONDecodeError, RecursionError):
+        raise NotFetched(f"data key {key!r} leads to a text that is no JSON") from None

@@ -1,0 +1,171 @@
+"""Bases at work: each is loaded once, on demand and in the background, and has a lane of its own.
+
+Projects ask for a base by its name, or by the revision an adapter was trained on; two names of the
+same weights share one copy.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from lora.base import Base
+from lora.errors import BaseUnavailable
+from lora.lane import Lane
+from lora.network import Network, cast
+from lora.weights import pick_mode
+
+RETRY_S = 15.0  # a base that failed to load is tried again after this long
+WARM = ("warm up", "word " * 200)  # a short text and one that fills a window
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class Engine:
+    """A base that serves: its lane, and `side`, a network for the watcher to make adapters with."""
+
+    base: Base
+    lane: Lane
+    side: Network
+
+
+@dataclass(frozen=True)
+class LaneSettings:
+    """How a base serves; the words of settings.Backend."""
+
+    queue: int = 256
+    gather_s: float = 0.002
+    serve: str = "auto"
+    dtype: str = "float32"
+
+
+def start_engine(base: Base, settings: LaneSettings) -> Engine:
+    """Build the networks, warm them up and start the lane."""
+    mode = pick_mode(base, settings.serve, settings.dtype)
+    if not mode.merged:  # adapters are added on the way: no master copy in float32 is needed
+        base = replace(base, model=cast(base.model, mode.dtype))
+    network = Network(base, mode)
+    network.activate(WARM, {})
+    network.encode(WARM)
+    lane = Lane(queue=settings.queue, gather_s=settings.gather_s, name=f"-{base.name}"[:40])
+    lane.start(network)
+    return Engine(base, lane, network.twin())
+
+
+class Engines:
+    """The bases of one process. `default` is the server's own base; any thread may ask."""
+
+    def __init__(
+        self,
+        load: Callable[[str], Base],
+        default: str,
+        settings: LaneSettings,
+        changed: Callable[[], None],
+    ) -> None:
+        """`changed` is called, in a thread of ours, when a base became ready or failed."""
+        self._load = load
+        self._settings = settings
+        self._notify = changed
+        self.default = default
+        self._lock = threading.Lock()
+        self._ready: dict[str, Engine] = {}
+        self._failed: dict[str, tuple[str, float]] = {}
+        self._loading: set[str] = set()
+        self._closed = False
+
+    def get(self, name: str, revision: str | None = None) -> Engine | None:
+        """The engine of a base; None while it loads, which this call starts if need be.
+
+        `revision`: take any loaded base of these weights. Raises BaseUnavailable for a while after
+        it failed to load.
+        """
+        with self._lock:
+            for engine in self._ready.values():
+                if revision and engine.base.revision == revision:
+                    return engine
+            if name in self._ready:
+                return self._ready[name]
+            why, when = self._failed.get(name, ("", 0.0))
+            if why and time.monotonic() - when < RETRY_S:
+                raise BaseUnavailable(why)
+            if name not in self._loading and not self._closed:
+                self._loading.add(name)
+                threading.Thread(
+                    target=self._start, args=(name,), name="annotune-base", daemon=True
+                ).start()
+            return None
+
+    def _start(self, name: str) -> None:
+        why = ""
+        engine: Engine | None = None
+        try:
+            engine = self._shared(self._load(name))
+        except BaseUnavailable as error:
+            why = str(error)
+        except Exception as error:  # this thread's edge: a base must not leave its askers waiting
+            log.exception("base %s could not be loaded", name)
+            why = f"base {name!r} cannot be loaded: {type(error).__name__}"
+        with self._lock:
+            self._loading.discard(name)
+            if engine is None:
+                log.error("%s", why)
+                self._failed[name] = (why, time.monotonic())
+            else:
+                self._failed.pop(name, None)
+                self._ready[name] = engine
+            closed = self._closed
+        if engine is not None and closed:
+            engine.lane.close()
+        self._notify()
+
+    def _shared(self, base: Base) -> Engine:
+        """The engine of these weights, where another name has brought them already."""
+        with self._lock:
+            same = [e for e in self._ready.values() if e.base.revision == base.revision]
+        return same[0] if same else start_engine(base, self._settings)
+
+    def close(self) -> None:
+        """End all lanes; a base that still loads is let go when it is there."""
+        with self._lock:
+            self._closed = True
+            engines = list(self._ready.values())
+        for engine in engines:
+            engine.lane.close()
+
+    @property
+    def ready(self) -> bool:
+        """Whether the server's own base is loaded and warm."""
+        return self.default in self._ready
+
+    def error(self) -> str | None:
+        """Why the server's own base is not there."""
+        failed = self._failed.get(self.default)
+        return failed[0] if failed else None
+
+    def report(self) -> Mapping[str, Any]:
+        """The bases' part of /health."""
+        with self._lock:
+            found: dict[str, Any] = {name: _report(e) for name, e in self._ready.items()}
+            found |= {name: {"loading": True} for name in self._loading}
+            found |= {name: {"error": why} for name, (why, _) in self._failed.items()}
+            return found
+
+    @property
+    def waiting(self) -> int:
+        with self._lock:
+            return sum(lane.waiting for lane in {e.lane for e in self._ready.values()})
+
+
+def _report(engine: Engine) -> dict[str, Any]:
+    mode = engine.side.mode
+    return {
+        "revision": engine.base.revision,
+        "serve": "merged" if mode.merged else "unmerged",
+        "dtype": str(mode.dtype).removeprefix("torch."),
+        "queue": engine.lane.waiting,
+    }

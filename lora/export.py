@@ -1,0 +1,57 @@
+"""A version leaves the house: as the plain PEFT folder it is, or merged into a plain model.
+
+The merged folder is what `transformers.AutoModel.from_pretrained` reads: base and adapter in one
+set of weights, the tokenizer beside it; the heads stay in files of their own.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from lora.adapter import MANIFEST, verify
+from lora.base import Base, load_base
+from lora.errors import LoraError
+from lora.heads import TABLE, TENSORS
+from lora.loaded import open_version
+from lora.network import Network
+from lora.store import ProjectStore
+
+CARD = "README.md"
+
+
+class NotExported(LoraError):
+    """The target folder cannot take an export; the message says why."""
+
+
+def export(
+    project: ProjectStore,
+    version: str,
+    out: Path,
+    merged: bool = False,
+    load: Callable[[str], Base] = load_base,
+) -> None:
+    """Write a version of the store into the folder `out`, which must be new or empty.
+
+    Raises NotExported, BrokenAdapter when the version is not complete or not of its base, and
+    BaseUnavailable when merging needs a base that is not there.
+    """
+    folder = project.adapter_folder(version)
+    manifest = verify(folder)
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise NotExported(f"{out} exists and is not an empty folder; name a new one")
+    if not merged:
+        out.mkdir(parents=True, exist_ok=True)
+        for name in [*manifest.files, MANIFEST]:
+            shutil.copyfile(folder / name, out / name)
+        return
+    network = Network(load(manifest.recipe.base))
+    opened = open_version(network, folder)
+    network.activate(opened, opened.tensors)
+    out.mkdir(parents=True, exist_ok=True)
+    network.model.save_pretrained(out)
+    network.base.tokenizer.save_pretrained(out)
+    for name in (TENSORS, TABLE, CARD):
+        if name in manifest.files:
+            shutil.copyfile(folder / name, out / name)

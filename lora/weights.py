@@ -1,0 +1,108 @@
+"""An adapter made ready for a network, away from the lane: merged weights, or pairs beside them.
+
+merged: each adapter has its own copy of the weights it changes, base + 2 B A; a forward pass costs
+what the base's costs. unmerged: A and B stay small beside the one copy; each linear layer adds
+2 B (A x), which made a forward of MiniLM 19-34 % slower but lets a large base serve many.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from lora.base import Base, bf16_is_fast
+
+SCALE = 2.0  # alpha / rank, the same for every adapter (lora/fit.py writes it, loaded.py checks)
+SMALL = 200_000_000  # parameters up to which `auto` merges
+
+LoraTensors = Mapping[str, torch.Tensor]
+"""PEFT's matrices by PEFT's names."""
+Pair = tuple[torch.Tensor, torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Mode:
+    """How a network serves: adapters merged or beside the weights, and in which numbers."""
+
+    merged: bool = True
+    dtype: torch.dtype = torch.float32
+
+
+def pick_mode(base: Base, serve: str = "auto", dtype: str = "auto") -> Mode:
+    """A Mode from settings.Backend's words: merged|unmerged|auto and float32|bfloat16|auto."""
+    small = sum(p.numel() for p in base.model.parameters()) < SMALL
+    merged = small if serve == "auto" else serve == "merged"
+    half = bf16_is_fast(base.model.device.type) if dtype == "auto" else dtype == "bfloat16"
+    return Mode(merged, torch.bfloat16 if half else torch.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Weights:
+    """An adapter ready for networks of one base and mode; immutable. By the weight's name either
+    its `merged` replacement, or the `pairs` (A, 2 B) to add to it."""
+
+    revision: str
+    mode: Mode
+    merged: Mapping[str, torch.nn.Parameter] = field(default_factory=dict)
+    pairs: Mapping[str, Pair] = field(default_factory=dict)
+
+    @property
+    def nbytes(self) -> int:
+        both = [*self.merged.values(), *(t for pair in self.pairs.values() for t in pair)]
+        return sum(t.numel() * t.element_size() for t in both)
+
+
+def prepare(base: Base, mode: Mode, tensors: LoraTensors) -> Weights:
+    """Make PEFT's tensors ready; none of them: the plain base.
+
+    Merged in float32, then cast. Raises KeyError or ValueError when they are not of this base.
+    """
+    weights = dict(base.model.named_parameters())
+    pairs = _pairs(tensors)
+    for name, (a, b) in pairs.items():
+        _check(base, weights.get(name), name, a, b)
+    if mode.merged:
+        merged = {n: _merged(weights[n], a, b, mode.dtype) for n, (a, b) in pairs.items()}
+        return Weights(base.revision, mode, merged=merged)
+    to: dict[str, Any] = {"device": base.model.device, "dtype": mode.dtype}
+    return Weights(
+        base.revision,
+        mode,
+        pairs={n: (a.to(**to), (SCALE * b.float()).to(**to)) for n, (a, b) in pairs.items()},
+    )
+
+
+def _merged(
+    weight: torch.Tensor, a: torch.Tensor, b: torch.Tensor, dtype: torch.dtype
+) -> torch.nn.Parameter:
+    with torch.no_grad():
+        b, a = (t.to(weight.device, torch.float32) for t in (b, a))
+        whole = torch.addmm(weight.float(), b, a, alpha=SCALE).to(dtype)
+    return torch.nn.Parameter(whole, requires_grad=False)
+
+
+def _check(
+    base: Base, weight: torch.Tensor | None, name: str, a: torch.Tensor, b: torch.Tensor
+) -> None:
+    if weight is None or weight.dim() != 2:
+        raise KeyError(f"adapter changes {name!r}, which base {base.name!r} has not")
+    if (b.shape[0], a.shape[1]) != tuple(weight.shape) or a.shape[0] != b.shape[1]:
+        came = f"{tuple(b.shape)} x {tuple(a.shape)}"
+        raise ValueError(f"adapter of {name!r} is {came}, the weight {tuple(weight.shape)}")
+
+
+def _pairs(tensors: LoraTensors) -> dict[str, Pair]:
+    """PEFT's `base_model.model.X.lora_A.weight` and `...lora_B.weight` by the weight's name."""
+    found: dict[str, dict[str, torch.Tensor]] = {}
+    for key, tensor in tensors.items():
+        module, _, part = key.removesuffix(".weight").rpartition(".")
+        if part not in {"lora_A", "lora_B"} or tensor.dim() != 2:
+            raise KeyError(f"tensor {key!r} is no LoRA matrix")
+        found.setdefault(module.removeprefix("base_model.model.") + ".weight", {})[part] = tensor
+    lone = sorted(name for name, pair in found.items() if len(pair) != 2)
+    if lone:
+        raise KeyError(f"adapter of {lone[0]!r} lacks one of its two matrices")
+    return {name: (pair["lora_A"], pair["lora_B"]) for name, pair in found.items()}

@@ -1,0 +1,118 @@
+"""Texts are fetched from allowed addresses only, within bounds, and no reason holds a token."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from label_config import read_schema
+from label_config.fetch import MAX_BYTES, Fetcher, NotFetched
+
+SCHEMA = read_schema(
+    '<View><Text name="t" value="$url" valueType="url"/><Text name="u" value="$text"/>'
+    '<Choices name="c" toName="t"><Choice value="a"/></Choices>'
+    '<Choices name="d" toName="u"><Choice value="a"/></Choices></View>',
+    urls=True,
+)
+TALK = read_schema(
+    '<View><Paragraphs name="p" value="$url" valueType="url"/>'
+    '<Choices name="c" toName="p"><Choice value="a"/></Choices></View>',
+    urls=True,
+)
+
+
+def fetcher(answer: httpx.Response | Exception, *prefixes: str) -> Fetcher:
+    def handle(request: httpx.Request) -> httpx.Response:
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    return Fetcher(prefixes or ("https://files.example/texts",), httpx.MockTransport(handle))
+
+
+def test_the_text_takes_the_place_of_its_address() -> None:
+    got = fetcher(httpx.Response(200, content="Grüße".encode())).resolve(
+        SCHEMA, {"url": "https://files.example/texts/1.txt?token=s3cret", "text": "kept"}
+    )
+    assert got == {"url": "Grüße", "text": "kept"}
+
+
+def test_a_dialogue_is_read_as_json() -> None:
+    answer = httpx.Response(200, content=b'[{"author": "A", "text": "hi"}]')
+    got = fetcher(answer).resolve(TALK, {"url": "https://files.example/texts/1.json"})
+    assert got == {"url": [{"author": "A", "text": "hi"}]}
+
+
+def test_data_without_addresses_is_left_alone() -> None:
+    plain = read_schema(
+        '<View><Text name="t" value="$url"/><Choices name="c" toName="t"><Choice value="a"/>'
+        "</Choices></View>"
+    )
+    data = {"url": "https://elsewhere.example/"}
+    assert fetcher(RuntimeError("asked")).resolve(plain, data) is data
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://files.example.evil.example/texts/s3cret",
+        "https://files.example@evil.example/texts/s3cret",
+        "https://user:s3cret@files.example/texts/1",
+        "https://files.example:444/texts/s3cret",
+        "http://files.example/texts/s3cret",
+        "https://files.example/textsX/s3cret",
+        "https://files.example/texts/../s3cret",
+        "https://files.example/texts/%2e%2e/s3cret",
+        "https://files.example/texts/%252e%252e/s3cret",
+        "https://files.example/texts/..\\s3cret",
+        "https://files.example\\@evil.example/texts/s3cret",
+        "file:///etc/s3cret",
+        "https://[s3cret/texts",
+        "s3cret",
+        5,
+        None,
+    ],
+)
+def test_any_other_address_is_refused_before_it_is_asked(address: object) -> None:
+    with pytest.raises(NotFetched) as told:
+        fetcher(RuntimeError("asked")).resolve(SCHEMA, {"url": address})
+    assert "'url'" in str(told.value) and "s3cret" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (httpx.Response(302, headers={"location": "http://169.254.169.254/"}), "status 302"),
+        (httpx.Response(404), "status 404"),
+        (httpx.Response(200, content=b"x" * (MAX_BYTES + 1)), "more than 2000000 bytes"),
+        (httpx.Response(200, content=b"\xff\xfe\xff"), "no text that can be decoded"),
+        (httpx.ReadTimeout("s3cret"), "ReadTimeout"),
+        (httpx.ConnectError("s3cret"), "ConnectError"),
+    ],
+)
+def test_an_answer_that_will_not_do_is_named_without_its_address(
+    answer: httpx.Response | Exception, says: str
+) -> None:
+    with pytest.raises(NotFetched, match=says) as told:
+        fetcher(answer).resolve(SCHEMA, {"url": "https://files.example/texts/s3cret"})
+    assert "s3cret" not in str(told.value) and told.value.__cause__ is None
+
+
+def test_a_dialogue_that_is_no_json_is_named() -> None:
+    with pytest.raises(NotFetched, match="no JSON"):
+        fetcher(httpx.Response(200, content=b"<html>")).resolve(
+            TALK, {"url": "https://files.example/texts/1"}
+        )
+
+
+@pytest.mark.parametrize(
+    "prefix", ["files.example", "ftp://a", "https://", "https://u:p@a/", "https://a?x"]
+)
+def test_a_prefix_that_is_no_address_is_refused(prefix: str) -> None:
+    with pytest.raises(ValueError, match="no address to fetch from"):
+        Fetcher([prefix])
+
+
+def test_no_prefix_allows_nothing() -> None:
+    with pytest.raises(NotFetched, match="not under an address"):
+        Fetcher([""]).resolve(SCHEMA, {"url": "https://files.example/"})

@@ -1,0 +1,43 @@
+"""Each ready template reads, its sample tasks read, and the check says what it promises."""
+
+from __future__ import annotations
+
+import pytest
+
+from label_config import InvalidValue, check, read_schema
+from label_config.templates import load_template, template_names
+from label_config.wire import task_texts
+
+PREDICTED = {
+    "clinical-entities": {"entities": "spans of 5 labels"},
+    "contract-clauses": {"subjects": "any of 7 labels"},
+    "note-summaries": {},
+    "product-mentions": {"mentions": "spans of 3 labels", "tone": "one of 3 labels"},
+    "question-rewriting": {},
+    "support-intents": {"intent": "one of 7 labels", "urgency": "a rating from 1 to 3"},
+    "transaction-fraud": {"verdict": "one of 3 labels", "signs": "any of 4 labels"},
+}
+
+
+def test_all_templates_are_there() -> None:
+    assert template_names() == tuple(sorted(PREDICTED))
+
+
+@pytest.mark.parametrize("name", sorted(PREDICTED))
+def test_a_template_reads_and_says_what_is_predicted(name: str) -> None:
+    template = load_template(name)
+    report = check(template.config)
+    assert {v.name: v.form for v in report.verdicts if v.predicted} == PREDICTED[name]
+    refused = [v.reason for v in report.verdicts if not v.predicted]
+    assert refused == ([] if PREDICTED[name] else ["needs a causal base"])
+    assert not any(v.warnings for v in report.verdicts)
+    assert template.about and len(template.tasks) == 3
+    schema = read_schema(template.config)
+    assert all(task_texts(schema, task).missing == () for task in template.tasks)
+    assert all(line.startswith(("ANNOTUNE_", "#")) for line in template.settings.splitlines())
+    assert ("causal" in template.settings) is (not PREDICTED[name])
+
+
+def test_a_name_that_is_none_lists_those_that_are() -> None:
+    with pytest.raises(InvalidValue, match="contract-clauses, "):
+        load_template("../templates/contract-clauses")
