@@ -139,8 +139,8 @@ class Train:
     """New answers older than this start a training though they are few."""
     seed: int = 0
     """Seed of the fit."""
-    steps: int = 60
-    """Optimiser steps."""
+    steps: int = 0
+    """Optimiser steps; 0: by what there is to learn (lora/plan.py)."""
     rank: int = 16
     """LoRA rank."""
     threads: int = 1
@@ -253,8 +253,8 @@ def _check(s: Settings) -> None:
         )
     if s.train.device not in {"auto", "cpu", "cuda"}:
         raise InvalidSetting(f"ANNOTUNE_TRAIN_DEVICE={s.train.device!r} must be auto, cpu or cuda")
-    if s.train.every < 1 or s.train.steps < 1 or s.train.rank < 1:
-        raise InvalidSetting("ANNOTUNE_TRAIN_EVERY, _STEPS and _RANK must be 1 or more")
+    if s.train.every < 1 or s.train.steps < 0 or s.train.rank < 1:
+        raise InvalidSetting("ANNOTUNE_TRAIN_EVERY and _RANK must be 1 or more, _STEPS 0 or more")
     if not s.backend.password and s.backend.host not in {"127.0.0.1", "localhost", "::1"}:
         raise InvalidSetting(
             f"ANNOTUNE_BACKEND_HOST={s.backend.host} listens beyond this machine "

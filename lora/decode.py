@@ -1,8 +1,10 @@
-"""Logits of a spans head become spans: per label the likeliest valid BIO path, all labels at once.
+"""Logits of a spans head become spans: the likeliest valid BIO paths, all labels at once.
 
 A label has two rows, B (begins) and I (goes on); O (outside) is the zero they are measured
-against. Each label has a softmax [O, B, I] of its own, so spans of different labels may overlap and
-those of one label cannot.
+against. `decode`: each label has a softmax [O, B, I] of its own, so spans of different labels may
+overlap and those of one label cannot. `decode_apart`: the same logits as one softmax over O and all
+B and I, for people who never let spans overlap: of labels that claim the same token the likeliest
+path wins.
 """
 
 from __future__ import annotations
@@ -49,6 +51,40 @@ def decode(logits: torch.Tensor) -> Path:
     states = _states(chance)
     sure = np.take_along_axis(chance, states[..., None], axis=2)[..., 0]
     return Path(_spans(states, np.exp(sure)), float(np.exp(sure.sum(axis=1)).mean()))
+
+
+def decode_apart(logits: torch.Tensor) -> Path:
+    """The likeliest path through `logits` [tokens, 2 labels] in which no two spans overlap."""
+    if not logits.numel():
+        return Path((), 1.0)
+    rows = torch.nan_to_num(logits.detach().double(), nan=-1e4).clamp(-1e4, 1e4)
+    table = torch.cat([torch.zeros_like(rows[:, :1]), rows], dim=-1)
+    chance = torch.log_softmax(table, dim=-1).cpu().numpy()
+    path = _one_path(chance)
+    sure = np.exp(chance[np.arange(len(path)), path])
+    labels = np.arange(rows.shape[1] // 2)
+    states: Ints = np.where((path[:, None] - 1) // 2 == labels, (path[:, None] - 1) % 2 + 1, O)
+    spans = _spans(states, np.repeat(sure[:, None], len(labels), axis=1))
+    return Path(spans, float(sure.mean()))
+
+
+def _one_path(chance: Floats) -> Ints:
+    """Viterbi over O=0, B of label k = 2k+1, I of label k = 2k+2; a step takes all tags at once."""
+    count, width = chance.shape
+    back = np.zeros((count, width), dtype=np.int64)
+    inside = np.arange(2, width, 2)
+    best = chance[0].copy()
+    best[inside] = -np.inf
+    for t in range(1, count):
+        back[t] = int(best.argmax())
+        goes_on = best[inside] >= best[inside - 1]
+        back[t, inside] = np.where(goes_on, inside, inside - 1)
+        best = best[back[t]] + chance[t]
+    path = np.zeros(count, dtype=np.int64)
+    path[-1] = int(best.argmax())
+    for t in range(count - 1, 0, -1):
+        path[t - 1] = back[t, path[t]]
+    return path
 
 
 def _states(chance: Floats) -> Ints:

@@ -33,7 +33,7 @@ from lora.heads import Head, save_heads
 from lora.learner import Learner, collate
 from lora.loaded import LORA_CONFIG
 from lora.network import SCALE, share
-from lora.plan import Step, plan_steps
+from lora.plan import Step, count_steps, plan_steps
 from lora.prepare import prepare
 from lora.targets import lora_targets
 from settings import Train
@@ -73,7 +73,8 @@ def fit(
     with threadpool_limits(settings.threads):
         made = prepare(base, schema, examples, pool, settings.seed)
     rows = [r for e in examples for r in rows_of_example(base, schema, e) if r.answered]
-    steps = plan_steps(rows, made.names, made.borrowed, settings.steps, settings.seed)
+    count = settings.steps or count_steps(rows)
+    steps = plan_steps(rows, made.names, made.borrowed, count, settings.seed)
     learner = Learner(with_lora(base, settings.rank), made.heads)
     train_on(base, learner, steps, settings)
     learner.eval()

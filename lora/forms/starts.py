@@ -17,7 +17,7 @@ from label_config.controls import Control
 from lora.forms.form import NEVER, Head
 from lora.forms.ordinal import as_stored
 from lora.forms.pair import LEFT
-from lora.forms.spans import Mark
+from lora.forms.spans import OVERLAP, Mark, overlap
 
 Floats = npt.NDArray[np.float64]
 
@@ -101,4 +101,5 @@ def start_spans(
     used = counts > 0
     level[used] = np.maximum(np.log(counts[used] / max(pieces, 1)), RAREST)
     bias = torch.tensor(level, dtype=torch.float32)
-    return Head(control, torch.zeros(len(counts), hidden), bias, trained=True)
+    facts = {OVERLAP: float(overlap(marks))}
+    return Head(control, torch.zeros(len(counts), hidden), bias, trained=True, facts=facts)

@@ -7,7 +7,7 @@ import itertools
 import pytest
 import torch
 
-from lora.decode import decode
+from lora.decode import decode, decode_apart
 
 LABELS, TOKENS = 3, 5
 
@@ -68,3 +68,31 @@ def test_numbers_that_are_none_do_not_raise() -> None:
 
 def test_no_tokens_and_no_labels_are_no_spans() -> None:
     assert decode(torch.zeros(0, 4)).spans == decode(torch.zeros(4, 0)).spans == ()
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_apart_no_valid_path_without_overlap_is_likelier(seed: int) -> None:
+    logits = 2 * torch.randn(4, 2 * LABELS, generator=torch.Generator().manual_seed(seed))
+    chance = torch.log_softmax(torch.cat([torch.zeros(4, 1), logits], dim=1), dim=1)
+    tags = range(1 + 2 * LABELS)
+    paths = [p for p in itertools.product(tags, repeat=4) if goes_on(p)]
+    best = max(paths, key=lambda p: sum(float(chance[i, s]) for i, s in enumerate(p)))
+    wanted: set[tuple[int, int, int]] = set()
+    for k in range(LABELS):
+        own = tuple({2 * k + 1: 1, 2 * k + 2: 2}.get(tag, 0) for tag in best)
+        wanted |= spans_of(own, k)
+    assert {(f.first, f.last, f.label) for f in decode_apart(logits).spans} == wanted
+
+
+def goes_on(path: tuple[int, ...]) -> bool:
+    """Whether I follows only its own label's B or I."""
+    return all(
+        tag == 0 or tag % 2 or before in {tag, tag - 1}
+        for before, tag in zip((0, *path), path, strict=False)
+    )
+
+
+def test_apart_of_two_labels_for_one_token_the_likelier_wins() -> None:
+    logits = torch.tensor([[2.0, -9.0, 3.0, -9.0]])
+    assert [f.label for f in decode(logits).spans] == [0, 1]
+    assert [f.label for f in decode_apart(logits).spans] == [1]
