@@ -134,6 +134,8 @@ def write_environment(
         "ANNOTUNE_SYNC_URL": f"http://{LOOPBACK}:{ports['sync']}",
         "ANNOTUNE_SYNC_SECRET": secret["sync"],
         "ANNOTUNE_SYNC_POLL_S": "2",
+        # served so exactly that each answer can be compared with what its version says alone
+        "ANNOTUNE_BACKEND_DTYPE": "float32",
     }
 
 

@@ -1,14 +1,16 @@
-"""Logits of a spans head become spans: the likeliest valid BIO paths, all labels at once.
+"""Logits of a spans head become spans: the likeliest valid BIO paths, many texts at once.
 
 A label has two rows, B (begins) and I (goes on); O (outside) is the zero they are measured
 against. `decode`: each label has a softmax [O, B, I] of its own, so spans of different labels may
 overlap and those of one label cannot. `decode_apart`: the same logits as one softmax over O and all
 B and I, for people who never let spans overlap: of labels that claim the same token the likeliest
-path wins.
+path wins. Each token's likeliest tag is the answer wherever that is a valid path, which it nearly
+always is; Viterbi runs only where it is not.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,74 +34,115 @@ class Found:
 
 @dataclass(frozen=True)
 class Path:
-    """All spans of a text, and how sure they are: over tokens, the mean probability that every
-    label's tag is right."""
+    """All spans of a text, by place and label, and how sure they are: over tokens, the mean
+    probability that every tag is right."""
 
     spans: tuple[Found, ...]
     score: float
 
 
-def decode(logits: torch.Tensor) -> Path:
-    """The likeliest tags in `logits` [tokens, 2 labels]; I only follows its own label's B or I."""
-    if not logits.numel():
-        return Path((), 1.0)
-    rows = (
-        torch.nan_to_num(logits.detach().double(), nan=-1e4).clamp(-1e4, 1e4).unflatten(-1, (-1, 2))
-    )
-    table = torch.cat([torch.zeros_like(rows[..., :1]), rows], dim=-1)
-    chance = torch.log_softmax(table, dim=-1).cpu().numpy()
-    states = _states(chance)
-    sure = np.take_along_axis(chance, states[..., None], axis=2)[..., 0]
-    return Path(_spans(states, np.exp(sure)), float(np.exp(sure.sum(axis=1)).mean()))
-
-
-def decode_apart(logits: torch.Tensor) -> Path:
-    """The likeliest path through `logits` [tokens, 2 labels] in which no two spans overlap."""
-    if not logits.numel():
-        return Path((), 1.0)
-    rows = torch.nan_to_num(logits.detach().double(), nan=-1e4).clamp(-1e4, 1e4)
-    table = torch.cat([torch.zeros_like(rows[:, :1]), rows], dim=-1)
-    chance = torch.log_softmax(table, dim=-1).cpu().numpy()
-    path = _one_path(chance)
-    sure = np.exp(chance[np.arange(len(path)), path])
-    labels = np.arange(rows.shape[1] // 2)
-    states: Ints = np.where((path[:, None] - 1) // 2 == labels, (path[:, None] - 1) % 2 + 1, O)
-    spans = _spans(states, np.repeat(sure[:, None], len(labels), axis=1))
-    return Path(spans, float(sure.mean()))
-
-
-def _one_path(chance: Floats) -> Ints:
-    """Viterbi over O=0, B of label k = 2k+1, I of label k = 2k+2; a step takes all tags at once."""
-    count, width = chance.shape
-    back = np.zeros((count, width), dtype=np.int64)
-    inside = np.arange(2, width, 2)
-    best = chance[0].copy()
-    best[inside] = -np.inf
-    for t in range(1, count):
-        back[t] = int(best.argmax())
-        goes_on = best[inside] >= best[inside - 1]
-        back[t, inside] = np.where(goes_on, inside, inside - 1)
-        best = best[back[t]] + chance[t]
-    path = np.zeros(count, dtype=np.int64)
-    path[-1] = int(best.argmax())
-    for t in range(count - 1, 0, -1):
-        path[t - 1] = back[t, path[t]]
-    return path
-
-
-def _states(chance: Floats) -> Ints:
-    """[tokens, labels, 3] -> [tokens, labels]. Each token's likeliest tag, if that is a valid path;
-    Viterbi only for the labels where it is not."""
+def decode(logits: torch.Tensor, counts: Sequence[int]) -> list[Path]:
+    """One path for each text, each label for itself. `logits` [tokens of all texts, 2 labels]; the
+    first text has the first `counts[0]` tokens, and so on."""
+    rows = _readable(logits)
+    if not rows.size:
+        return [Path((), 1.0) for _ in counts]
+    table = np.concatenate([np.zeros((*rows.shape[:2], 1)), rows], axis=2)
+    chance = _log_softmax(table)  # [tokens, labels, 3]
     states: Ints = chance.argmax(axis=2)
+    edges = _edges(counts)
+    before = _before(states, edges)
+    broken = (states == I) & (before == O)
+    for a, b in _texts_with(broken.any(axis=1), edges):
+        labels = np.flatnonzero(broken[a:b].any(axis=0))
+        states[a:b, labels] = _viterbi(chance[a:b, labels])
+    sure = np.take_along_axis(chance, states[..., None], axis=2)[..., 0]
+    cells = np.argwhere(states == B)
+    found = [
+        (int(first), _end(states[:, label] == I, int(first)), int(label)) for first, label in cells
+    ]
+    each = np.exp(sure)
+    scored = [Found(a, b, k, float(min(1.0, each[a:b, k].mean()))) for a, b, k in found]
+    return _paths(scored, np.exp(sure.sum(axis=1)), edges)
+
+
+def decode_apart(logits: torch.Tensor, counts: Sequence[int]) -> list[Path]:
+    """As `decode`, but no two spans of a text overlap."""
+    rows = _readable(logits)
+    if not rows.size:
+        return [Path((), 1.0) for _ in counts]
+    table = np.concatenate([np.zeros((len(rows), 1)), rows.reshape(len(rows), -1)], axis=1)
+    chance = _log_softmax(table)  # [tokens, 1 + 2 labels]; B of label k is 2k+1, I is 2k+2
+    path: Ints = chance.argmax(axis=1)
+    edges = _edges(counts)
+    before = _before(path, edges)
+    broken = (path > 0) & (path % 2 == 0) & (before != path) & (before != path - 1)
+    for a, b in _texts_with(broken, edges):
+        path[a:b] = _one_path(chance[a:b])
+    sure = np.exp(chance[np.arange(len(path)), path])
+    scored: list[Found] = []
+    for first in np.flatnonzero(path % 2 == 1).tolist():
+        last = _end(path == path[first] + 1, first)
+        mean = float(min(1.0, sure[first:last].mean()))
+        scored.append(Found(first, last, int(path[first] // 2), mean))
+    return _paths(scored, sure, edges)
+
+
+def _readable(logits: torch.Tensor) -> Floats:
+    """[tokens, labels, 2], all numbers finite."""
+    rows: Floats = logits.detach().cpu().double().numpy()
+    rows = np.clip(np.nan_to_num(rows, nan=-1e4), -1e4, 1e4)
+    return rows.reshape(len(rows), rows.shape[1] // 2, 2)
+
+
+def _log_softmax(table: Floats) -> Floats:
+    table = table - table.max(axis=-1, keepdims=True)
+    chance: Floats = table - np.log(np.exp(table).sum(axis=-1, keepdims=True))
+    return chance
+
+
+def _edges(counts: Sequence[int]) -> Ints:
+    """Where each text begins, and where the last one ends."""
+    return np.concatenate([[0], np.cumsum(np.asarray(counts, dtype=np.int64))])
+
+
+def _before(states: Ints, edges: Ints) -> Ints:
+    """The state before each token; before a text's first one, O."""
     before = np.concatenate([np.zeros_like(states[:1]), states[:-1]])
-    broken = np.flatnonzero(((states == I) & (before == O)).any(axis=0))
-    if len(broken):
-        states[:, broken] = _viterbi(chance[:, broken])
-    return states
+    before[edges[:-1][edges[:-1] < len(states)]] = O
+    return before
+
+
+def _texts_with(marked: npt.NDArray[np.bool_], edges: Ints) -> list[tuple[int, int]]:
+    """The texts `[begin, end)` that hold a marked token."""
+    texts = np.unique(np.searchsorted(edges, np.flatnonzero(marked), side="right") - 1)
+    return [(int(edges[t]), int(edges[t + 1])) for t in texts]
+
+
+def _end(inside: npt.NDArray[np.bool_], first: int) -> int:
+    """Where a span that begins at `first` ends; no text begins inside of one, since paths are
+    valid."""
+    last = first + 1
+    while last < len(inside) and inside[last]:
+        last += 1
+    return last
+
+
+def _paths(spans: Sequence[Found], sure: Floats, edges: Ints) -> list[Path]:
+    """Spans and certainties of all texts, text by text."""
+    by_text: list[list[Found]] = [[] for _ in edges[1:]]
+    owners = np.searchsorted(edges, [s.first for s in spans], side="right") - 1
+    for s, t in zip(spans, owners.tolist(), strict=True):
+        at = int(edges[t])
+        by_text[t].append(Found(s.first - at, s.last - at, s.label, s.score))
+    return [
+        Path(tuple(own), float(sure[a:b].mean()) if b > a else 1.0)
+        for own, a, b in zip(by_text, edges[:-1], edges[1:], strict=True)
+    ]
 
 
 def _viterbi(chance: Floats) -> Ints:
-    """The likeliest valid path of each label; one step takes all labels at once."""
+    """The likeliest valid path of each label [tokens, labels, 3]; a step takes all labels."""
     count, labels, _ = chance.shape
     back = np.zeros((count, labels, 3), dtype=np.int64)
     best = chance[0].copy()
@@ -116,13 +159,20 @@ def _viterbi(chance: Floats) -> Ints:
     return states
 
 
-def _spans(states: Ints, sure: Floats) -> tuple[Found, ...]:
-    """In order of their place, then of their label."""
-    found: list[Found] = []
-    for first, label in np.argwhere(states == B).tolist():
-        last = first + 1
-        while last < len(states) and states[last, label] == I:
-            last += 1
-        score = float(min(1.0, sure[first:last, label].mean()))
-        found.append(Found(first, last, label, score))
-    return tuple(found)
+def _one_path(chance: Floats) -> Ints:
+    """The likeliest valid path over O=0, B of label k = 2k+1, I of label k = 2k+2."""
+    count, width = chance.shape
+    back = np.zeros((count, width), dtype=np.int64)
+    inside = np.arange(2, width, 2)
+    best = chance[0].copy()
+    best[inside] = -np.inf
+    for t in range(1, count):
+        back[t] = int(best.argmax())
+        goes_on = best[inside] >= best[inside - 1]
+        back[t, inside] = np.where(goes_on, inside, inside - 1)
+        best = best[back[t]] + chance[t]
+    path = np.zeros(count, dtype=np.int64)
+    path[-1] = int(best.argmax())
+    for t in range(count - 1, 0, -1):
+        path[t - 1] = back[t, path[t]]
+    return path

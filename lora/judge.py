@@ -30,14 +30,17 @@ def judge_all(
     notes: list[str],
     champion_base: Base | None = None,
     pool: Sequence[Mapping[str, str]] = (),
+    serve: str = "auto",
+    dtype: str = "auto",
 ) -> dict[str, Any]:
     """Scores of all three by name; a champion that cannot be loaded is None, and noted.
 
     The candidate is read back from its files, so what is judged is what would serve.
     `champion_base`: where the champion sits on another base; `pool`: what the cold start that
-    serves knows of the project's texts.
+    serves knows of the project's texts; `serve`, `dtype`: how the server computes, as in
+    settings.Backend.
     """
-    network = Network(base, pick_mode(base))
+    network = Network(base, pick_mode(base, serve, dtype))
     opened = open_folder(network, candidate, "candidate", schema.digest)
     ranges = ranges_of(opened.heads)
     scores: dict[str, Any] = {
@@ -47,7 +50,7 @@ def judge_all(
     }
     if champion is not None:
         below = champion_base or base
-        other = Network(below, pick_mode(below)) if champion_base else network
+        other = Network(below, pick_mode(below, serve, dtype)) if champion_base else network
         try:
             loaded = ready(other, open_version(other, champion), schema)
             scores["champion"] = judge(other, loaded, holdout, ranges)

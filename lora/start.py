@@ -26,7 +26,7 @@ Ints = npt.NDArray[np.int64]
 STRENGTH = 30.0
 """sklearn's C of a single choice's start: beside names and borrowed texts not worse than 10 on six
 data sets, and better on four (train rows; docs/benchmarks.md)."""
-SOFTENED = 0.5
+SOFTENED = 0.35
 """The start's logits are scaled so: as sure as it is, it leaves the encoder nothing to learn."""
 MULTIPLE_STRENGTH = 1.0
 """sklearn's C of each label of a multiple choice."""

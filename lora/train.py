@@ -39,11 +39,20 @@ def report_path(out: Path) -> Path:
 
 
 def run(
-    store: Path, project: str, snapshot_hash: str, out: Path, champion: str | None, settings: Train
+    store: Path,
+    project: str,
+    snapshot_hash: str,
+    out: Path,
+    champion: str | None,
+    settings: Train,
+    *,
+    serve: str = "auto",
+    dtype: str = "auto",
 ) -> dict[str, Any]:
     """Train, write the candidate into `out`, judge it, write and return the report.
 
-    Raises LoraError, InvalidValue (the config) or ValueError (nothing to learn from).
+    `serve`, `dtype`: how the server computes (settings.Backend), so that what is judged is what
+    serves. Raises LoraError, InvalidValue (the config) or ValueError (nothing to learn from).
     """
     clock = Clock()
     from lora.base import load_base, pick_device
@@ -78,6 +87,8 @@ def run(
         notes=notes,
         champion_base=below,
         pool=place.pool(),
+        serve=serve,
+        dtype=dtype,
     )
     clock.lap("judge")
     recipe = recipe_for(settings.base, snapshot_hash, settings)
@@ -132,6 +143,8 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--snapshot", required=True, help="hash of the snapshot to train on")
     parser.add_argument("--out", type=Path, required=True, help="folder for the candidate's files")
     parser.add_argument("--champion", help="version to judge beside the candidate")
+    parser.add_argument("--serve", default="auto", help="settings.Backend.serve")
+    parser.add_argument("--dtype", default="auto", help="settings.Backend.dtype")
     parser.add_argument("--settings", default="{}", help="settings.Train as JSON")
     return parser.parse_args(argv)
 
@@ -143,7 +156,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         settings = _settings(json.loads(given.settings))
         report = run(
-            given.store, given.project, given.snapshot, given.out, given.champion, settings
+            given.store,
+            given.project,
+            given.snapshot,
+            given.out,
+            given.champion,
+            settings,
+            serve=given.serve,
+            dtype=given.dtype,
         )
     except (LoraError, InvalidValue, ValueError, FileNotFoundError) as error:
         log.error("%s", error)

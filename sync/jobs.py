@@ -170,6 +170,7 @@ def _run_trainer(
     argv = [sys.executable, "-m", "lora.train", "--store", str(settings.store)]
     argv += ["--project", store.name, "--snapshot", snapshot, "--out", str(out)]
     argv += ["--settings", json.dumps(asdict(settings.train))]
+    argv += ["--serve", settings.backend.serve, "--dtype", settings.backend.dtype]
     if champion:
         argv += ["--champion", champion]
     threads = str(settings.train.threads)

@@ -11,11 +11,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from label_config.controls import Control
 from label_config.values import Example, Region, Span
-from lora.decode import decode, decode_apart
+from lora.decode import Path, decode, decode_apart
 from lora.forms.form import IGNORE, Embed, Form, Given, Goal, Head, Said, unit
 from lora.windows import Pieces, Window
 
@@ -78,41 +79,36 @@ class Spans(Form):
         return WEIGHT * lost / known.sum().clamp_min(1)
 
     def read(self, head: Head, given: Sequence[Given], embed: Embed) -> list[Said]:
-        if not head.trained:
+        tokens = [g.encoded.tokens for g in given]
+        counts = [0 if t is None else len(t) for t in tokens]
+        if not head.trained or not sum(counts):
             return [([], 0.0) for _ in given]
-        counts = [0 if g.encoded.tokens is None else len(g.encoded.tokens) for g in given]
-        tokens = [g.encoded.tokens for g in given if g.encoded.tokens is not None]
-        if not tokens:
-            return [([], 0.0) for _ in given]
-        table = head.logits(torch.cat(tokens)).cpu().split(counts)
-        return [self._say(head, g, rows) for g, rows in zip(given, table, strict=True)]
+        logits = head.logits(torch.cat([t for t in tokens if t is not None])).cpu()
+        starts = [word_starts(g.encoded.pieces, n) for g, n in zip(given, counts, strict=True)]
+        way = decode if head.facts.get(OVERLAP, 1.0) else decode_apart
+        paths = way(by_word(logits, starts, counts), [len(s) for s in starts])
+        return [
+            _say(head.control, g, path, [*begins, n]) if n else ([], 0.0)
+            for g, path, begins, n in zip(given, paths, starts, counts, strict=True)
+        ]
 
-    def _say(self, head: Head, given: Given, logits: torch.Tensor) -> Said:
-        if not len(logits):
-            return [], 0.0
-        c, text, pieces = head.control, given.text, given.encoded.pieces
-        starts = word_starts(pieces, len(logits))
-        words = by_word(logits, starts)
-        path = decode(words) if head.facts.get(OVERLAP, 1.0) else decode_apart(words)
-        places = [
-            (pieces.places[a][0], pieces.places[b - 1][1])
-            for a, b in zip(starts, [*starts[1:], len(logits)], strict=True)
-        ]
-        found: dict[tuple[int, int, str], tuple[list[str], list[float]]] = {}
-        for span in path.spans:
-            start, end = places[span.first][0], places[span.last - 1][1]
-            if start < end:
-                value = c.values[span.label]
-                labels, scores = found.setdefault(
-                    (start, end, "" if c.multiple else value), ([], [])
-                )
-                labels.append(value)
-                scores.append(span.score)
-        regions: list[Region] = [
-            Span(c.name, c.to_name, a, b, text[a:b], tuple(labels), unit(sum(s) / len(s)))
-            for (a, b, _), (labels, s) in found.items()
-        ]
-        return regions, unit(path.score)
+
+def _say(c: Control, given: Given, path: Path, begins: Sequence[int]) -> Said:
+    """A path's spans in the text; `begins`: each word's first piece, then the pieces' number."""
+    text, places = given.text, given.encoded.pieces.places
+    found: dict[tuple[int, int, str], tuple[list[str], list[float]]] = {}
+    for span in path.spans:
+        start, end = places[begins[span.first]][0], places[begins[span.last] - 1][1]
+        if start < end:
+            value = c.values[span.label]
+            labels, scores = found.setdefault((start, end, "" if c.multiple else value), ([], []))
+            labels.append(value)
+            scores.append(span.score)
+    regions: list[Region] = [
+        Span(c.name, c.to_name, a, b, text[a:b], tuple(labels), unit(sum(s) / len(s)))
+        for (a, b, _), (labels, s) in found.items()
+    ]
+    return regions, unit(path.score)
 
 
 def word_starts(pieces: Pieces, count: int) -> list[int]:
@@ -121,13 +117,21 @@ def word_starts(pieces: Pieces, count: int) -> list[int]:
     return [i for i, w in enumerate(words) if i == 0 or w != words[i - 1] or w < 0]
 
 
-def by_word(logits: torch.Tensor, starts: Sequence[int]) -> torch.Tensor:
-    """[pieces, 2 labels] -> [words, 2 labels]: B of the first piece, the mean of all pieces' I."""
-    if len(starts) == len(logits):
+def by_word(
+    logits: torch.Tensor, starts: Sequence[Sequence[int]], counts: Sequence[int]
+) -> torch.Tensor:
+    """[pieces, 2 labels] -> [words, 2 labels], of all texts one after the other: B of a word's
+    first piece, the mean of its pieces' I. `starts`, `counts`: of each text."""
+    shifts = np.concatenate([[0], np.cumsum(np.asarray(counts[:-1], dtype=np.int64))])
+    firsts = np.concatenate(
+        [np.asarray(s, dtype=np.int64) + t for s, t in zip(starts, shifts, strict=True)]
+    )
+    if len(firsts) == len(logits):
         return logits
-    ends = [*starts[1:], len(logits)]
-    words = torch.stack([logits[a:b].mean(dim=0) for a, b in zip(starts, ends, strict=True)])
-    words[:, 0::2] = logits[list(starts), 0::2]
+    lengths = np.diff(np.append(firsts, len(logits)))
+    inside = np.add.reduceat(logits[:, 1::2].numpy(), firsts, axis=0) / lengths[:, None]
+    words = logits[firsts].clone()
+    words[:, 1::2] = torch.from_numpy(inside).to(words)
     return words
 
 

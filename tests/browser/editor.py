@@ -106,8 +106,8 @@ def open_task(
 ) -> None:
     """Open a task; `shows`: whether the prediction it starts from is there.
 
-    On a busy machine 1.23.2 now and then opens a task empty though it holds a prediction (its
-    page draws the task before the answer with the predictions came): then it is loaded again.
+    On a busy machine 1.23.2 now and then opens a task empty though it holds a prediction (cause not
+    known; the page is Label Studio's own): then it is loaded again, and said so.
     """
     for attempt in range(1, LOADS + 1):
         page.goto(f"{made.api.url}/projects/{made.id}/data?task={task['id']}", wait_until="commit")
@@ -118,6 +118,7 @@ def open_task(
         except AssertionError:
             if attempt == LOADS:
                 raise
+            print(f"task {task['id']} opened without its prediction (load {attempt})")
 
 
 def chosen(page: Page) -> list[str]:

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 
 import pytest
 import torch
 
-from lora.decode import decode, decode_apart
+from lora.decode import Path, decode, decode_apart
 
 LABELS, TOKENS = 3, 5
+
+
+def alone(logits: torch.Tensor) -> Path:
+    [path] = decode(logits, [len(logits)])
+    return path
+
+
+def apart(logits: torch.Tensor) -> Path:
+    [path] = decode_apart(logits, [len(logits)])
+    return path
 
 
 def is_valid(path: tuple[int, ...]) -> bool:
@@ -35,22 +46,22 @@ def test_no_valid_path_is_likelier_than_the_one_found(seed: int) -> None:
         table = torch.cat([torch.zeros(TOKENS, 1), logits[:, 2 * k : 2 * k + 2]], dim=1)
         best = max(paths, key=lambda p: sum(float(table[i, s]) for i, s in enumerate(p)))
         wanted |= spans_of(best, k)
-    assert {(f.first, f.last, f.label) for f in decode(logits).spans} == wanted
+    assert {(f.first, f.last, f.label) for f in alone(logits).spans} == wanted
 
 
 def test_spans_of_different_labels_may_overlap() -> None:
     logits = torch.tensor([[5.0, -5, -5, -5], [-5, 5, 5, -5], [-5, -5, -5, 5]])
-    assert [(f.first, f.last, f.label) for f in decode(logits).spans] == [(0, 2, 0), (1, 3, 1)]
+    assert [(f.first, f.last, f.label) for f in alone(logits).spans] == [(0, 2, 0), (1, 3, 1)]
 
 
 def test_two_spans_of_one_label_side_by_side_stay_two() -> None:
     logits = torch.full((2, 4), -5.0)
     logits[:, 0] = 5.0
-    assert [(f.first, f.last) for f in decode(logits).spans] == [(0, 1), (1, 2)]
+    assert [(f.first, f.last) for f in alone(logits).spans] == [(0, 1), (1, 2)]
 
 
 def test_scores_are_probabilities() -> None:
-    path = decode(torch.tensor([[3.0, -3.0], [-3.0, 3.0], [-9.0, -9.0]]))
+    path = alone(torch.tensor([[3.0, -3.0], [-3.0, 3.0], [-9.0, -9.0]]))
     assert [(f.first, f.last) for f in path.spans] == [(0, 2)]
     assert 0.9 < path.spans[0].score < 1 and 0.9 < path.score < 1
 
@@ -58,16 +69,16 @@ def test_scores_are_probabilities() -> None:
 def test_the_path_is_sure_only_if_every_label_is() -> None:
     one = torch.full((3, 2), -5.0)
     two = torch.cat([one, torch.zeros(3, 2)], dim=1)  # of the second label nothing is known
-    assert decode(two).score < 0.4 < 0.9 < decode(one).score
+    assert alone(two).score < 0.4 < 0.9 < alone(one).score
 
 
 def test_numbers_that_are_none_do_not_raise() -> None:
     logits = torch.tensor([[float("nan"), float("inf")], [float("-inf"), float("nan")]])
-    assert 0.0 <= decode(logits).score <= 1.0
+    assert 0.0 <= alone(logits).score <= 1.0
 
 
 def test_no_tokens_and_no_labels_are_no_spans() -> None:
-    assert decode(torch.zeros(0, 4)).spans == decode(torch.zeros(4, 0)).spans == ()
+    assert alone(torch.zeros(0, 4)).spans == alone(torch.zeros(4, 0)).spans == ()
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -81,7 +92,7 @@ def test_apart_no_valid_path_without_overlap_is_likelier(seed: int) -> None:
     for k in range(LABELS):
         own = tuple({2 * k + 1: 1, 2 * k + 2: 2}.get(tag, 0) for tag in best)
         wanted |= spans_of(own, k)
-    assert {(f.first, f.last, f.label) for f in decode_apart(logits).spans} == wanted
+    assert {(f.first, f.last, f.label) for f in apart(logits).spans} == wanted
 
 
 def goes_on(path: tuple[int, ...]) -> bool:
@@ -94,5 +105,15 @@ def goes_on(path: tuple[int, ...]) -> bool:
 
 def test_apart_of_two_labels_for_one_token_the_likelier_wins() -> None:
     logits = torch.tensor([[2.0, -9.0, 3.0, -9.0]])
-    assert [f.label for f in decode(logits).spans] == [0, 1]
-    assert [f.label for f in decode_apart(logits).spans] == [1]
+    assert [f.label for f in alone(logits).spans] == [0, 1]
+    assert [f.label for f in apart(logits).spans] == [1]
+
+
+@pytest.mark.parametrize("way", [decode, decode_apart])
+def test_texts_decoded_together_are_decoded_as_alone(way: Callable[..., list[Path]]) -> None:
+    draw = torch.Generator().manual_seed(1)
+    texts = [2 * torch.randn(n, 2 * LABELS, generator=draw) for n in (4, 0, 1, 7, 2, 0)]
+    together = way(torch.cat(texts), [len(t) for t in texts])
+    single = [way(t, [len(t)])[0] for t in texts]
+    assert [p.spans for p in together] == [p.spans for p in single]
+    assert [p.score for p in together] == pytest.approx([p.score for p in single])

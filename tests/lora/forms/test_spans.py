@@ -34,7 +34,7 @@ def test_a_span_never_ends_within_a_word() -> None:
 def test_a_word_goes_on_as_its_pieces_do_on_average() -> None:
     assert word_starts(PIECES, 3) == [0, 2]
     logits = torch.tensor([[1.0, 2, 3, 4], [5, 6, 7, 8], [0, 0, 0, 0]])
-    assert by_word(logits, [0, 2]).tolist() == [[1, 4, 3, 6], [0, 0, 0, 0]]
+    assert by_word(logits, [[0, 2]], [3]).tolist() == [[1, 4, 3, 6], [0, 0, 0, 0]]
 
 
 def test_pieces_of_no_word_stand_alone() -> None:
