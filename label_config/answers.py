@@ -56,7 +56,7 @@ def read_labels(
         return f"a region of {control.name!r} has no list value.{field}"
     known: dict[str, None] = {}
     gone: dict[str, None] = {}
-    for item in raw:
+    for item in _deepest(raw) if control.nested else raw:
         key = tuple(item) if isinstance(item, list) else item
         try:
             found = names.get(key)
@@ -67,6 +67,19 @@ def read_labels(
         else:
             gone[_spoken(item)] = None
     return Named(tuple(known), tuple(gone))
+
+
+def _deepest(raw: list[object]) -> list[object]:
+    """Paths without those that lead to another one: ticking a leaf ticks what is full above it."""
+    paths = [tuple(item) for item in raw if isinstance(item, list)]
+    return [
+        item
+        for item in raw
+        if not (
+            isinstance(item, list)
+            and any(len(p) > len(item) and p[: len(item)] == tuple(item) for p in paths)
+        )
+    ]
 
 
 def _single(control: Control, raw: object) -> list[str] | str:

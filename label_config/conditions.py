@@ -13,6 +13,8 @@ from label_config.controls import Condition, Control, Schema
 from label_config.tree import Element, ancestors, attributes
 from label_config.values import Choice, Region
 
+CONDITIONAL = {"View", "Choices", "Taxonomy"}
+
 
 class ConditionProblem(ValueError):
     """Why a condition cannot be followed, and what would do: `reason`, `remedy`."""
@@ -23,10 +25,14 @@ class ConditionProblem(ValueError):
 
 
 def read_conditions(element: Element) -> tuple[Condition, ...]:
-    """The conditions on a control and on every <View> around it; raises ConditionProblem."""
+    """The conditions on a control and on every <View> around it; raises ConditionProblem.
+
+    Of controls the editor heeds them on Choices and Taxonomy alone.
+    """
     return tuple(
         condition
         for node in ancestors(element)
+        if node.tag in CONDITIONAL
         if (condition := _condition(attributes(node))) is not None
     )
 
@@ -104,12 +110,18 @@ def drop_hidden(schema: Schema, regions: Iterable[Region]) -> tuple[Region, ...]
     nothing by themselves.
     """
     kept = tuple(regions)
+    hidden = hidden_controls(schema, kept)
+    return tuple(r for r in kept if r.from_name not in hidden)
+
+
+def hidden_controls(schema: Schema, regions: Iterable[Region]) -> frozenset[str]:
+    """The names of the controls that these answers leave hidden: nobody was asked for them."""
     answers: dict[str, set[str]] = {}
-    for region in kept:
+    for region in regions:
         if isinstance(region, Choice):
             answers.setdefault(region.from_name, set()).update(region.labels)
-    shown = {c.name: _shown(schema, c, answers, frozenset()) for c in schema.controls if c.when}
-    return tuple(r for r in kept if shown.get(r.from_name, True))
+    conditional = [c for c in schema.controls if c.when]
+    return frozenset(c.name for c in conditional if not _shown(schema, c, answers, frozenset()))
 
 
 def _shown(

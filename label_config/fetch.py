@@ -71,7 +71,7 @@ class Fetcher:
             raise NotFetched(f"{where} is not under an address that this server may fetch from")
         try:
             return self._read(address, where)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
             # No chain: httpx names the whole address, and that may hold a token.
             raise NotFetched(f"{where} could not be fetched: {type(error).__name__}") from None
 
@@ -95,7 +95,7 @@ class Fetcher:
                     raise NotFetched(f"{where} took longer than {TIMEOUT_S:g} seconds")
             try:
                 return bytes(body).decode(answer.charset_encoding or "utf-8")
-            except (UnicodeDecodeError, LookupError):
+            except (UnicodeError, LookupError):
                 raise NotFetched(f"{where} is no text that can be decoded") from None
 
 
@@ -134,7 +134,7 @@ def _below(parts: SplitResult, allowed: _Allowed) -> bool:
     path = parts.path
     for _ in range(3):  # %252e%252e and the like
         path = unquote(path)
-    if any(step in {".", ".."} for step in path.replace("\\", "/").split("/")):
+    if any(step.split(";")[0] in {".", ".."} for step in path.replace("\\", "/").split("/")):
         return False
     return parts.path == allowed.path or parts.path.startswith(allowed.path + "/")
 
@@ -142,5 +142,5 @@ def _below(parts: SplitResult, allowed: _Allowed) -> bool:
 def _turns(key: str, text: str) -> object:
     try:
         return json.loads(text)
-    except (json.JSONDecodeError, RecursionError):
+    except (ValueError, RecursionError):  # a number of thousands of digits is a bare ValueError
         raise NotFetched(f"data key {key!r} leads to a text that is no JSON") from None

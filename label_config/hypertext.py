@@ -101,10 +101,14 @@ class Page:
         return None if node is None or at is None else node.start + at
 
 
+_BOGUS = re.compile(r"<!(?!--|doctype)[^>]*(?:>|$)", re.IGNORECASE)
+"""What a browser reads as a comment, and html.parser raises on: <![if], <!ELEMENT ...>."""
+
+
 def read_page(html: str, inline: bool = False) -> Page:
     """The text and the places of a task's HTML; never raises, whatever the HTML is."""
     reader = _Reader(inline)
-    reader.feed(_finished(re.sub(r"\r\n?", "\n", html)))
+    reader.feed(_finished(_BOGUS.sub("<!---->", re.sub(r"\r\n?", "\n", html))))
     reader.close()
     reader.flush()
     return Page(

@@ -36,7 +36,7 @@ def tree_labels(element: Element, leaves_only: bool) -> tuple[Label, ...]:
 
 def rating_labels(highest: str) -> tuple[Label, ...]:
     """ "1" up to maxRating; raises LabelProblem where that is no small whole number."""
-    if not highest.strip().isdecimal() or not 1 <= int(highest) <= MAX_RATING:
+    if len(highest) > 9 or not highest.strip().isdecimal() or not 1 <= int(highest) <= MAX_RATING:
         raise LabelProblem(
             f"maxRating={highest!r} is no whole number from 1 to {MAX_RATING}",
             f"set maxRating to 1..{MAX_RATING}",
@@ -54,7 +54,7 @@ def option_labels(control: Control, value: object) -> tuple[Label, ...] | str:
         return f"is {'absent' if value is None else type(value).__name__}, not a list of labels"
     paths = control.kind == "Taxonomy" or control.nested
     found: dict[str, Label] = {}
-    for label in _walk_options(value, (), (), paths):
+    for label in _walk_options(value, (), (), paths, control.nested):
         found.setdefault(label.value, label)
         if len(found) > MAX_OPTIONS:
             return f"brings more than {MAX_OPTIONS} labels"
@@ -62,7 +62,11 @@ def option_labels(control: Control, value: object) -> tuple[Label, ...] | str:
 
 
 def _walk_options(
-    raw: list[object], path: tuple[str, ...], shown: tuple[str, ...], nested: bool
+    raw: list[object],
+    path: tuple[str, ...],
+    shown: tuple[str, ...],
+    nested: bool,
+    leaves: bool,
 ) -> Iterator[Label]:
     for item in raw:
         value = item.get("value") if isinstance(item, Mapping) else None
@@ -72,15 +76,18 @@ def _walk_options(
         stored = alias if isinstance(alias, str) and alias else value
         hint = item.get("hint") or item.get("description")
         here, seen = (*path, stored), (*shown, value)
-        yield Label(
-            SEPARATOR.join(here) if nested else stored,
-            SEPARATOR.join(seen) if nested else value,
-            hint if isinstance(hint, str) else None,
-            here if nested else (),
-        )
         below = item.get("children")
+        under: tuple[Label, ...] = ()
         if nested and isinstance(below, list) and len(path) < 20:
-            yield from _walk_options(below, here, seen, nested)
+            under = tuple(_walk_options(below, here, seen, nested, leaves))
+        if not (leaves and under):
+            yield Label(
+                SEPARATOR.join(here) if nested else stored,
+                SEPARATOR.join(seen) if nested else value,
+                hint if isinstance(hint, str) else None,
+                here if nested else (),
+            )
+        yield from under
 
 
 def _walk(

@@ -215,7 +215,8 @@ def _labels(
     if value.startswith("$"):
         return (), _options_key(element, tag, value)
     if tag == "Taxonomy" or nested:
-        return tree_labels(element, _true(attr, "leafsonly")), None
+        # of nested Choices the editor ticks a node when all below it are: only leaves are answers
+        return tree_labels(element, nested or _true(attr, "leafsonly")), None
     return flat_labels(element, "Choice" if tag == "Choices" else "Label"), None
 
 

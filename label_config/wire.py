@@ -38,6 +38,9 @@ class Read:
     regions: tuple[Region, ...]
     dropped: tuple[str, ...] = ()
     vanished: tuple[tuple[str, str], ...] = ()
+    unplaced: bool = False
+    """Whether a span has no place in the text: without it the row would teach that nothing is
+    there."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,8 @@ def read_result(schema: Schema, data: Mapping[str, object], result: object) -> R
     reader = _Reader(schema, data)
     for raw in result:
         reader.read(raw)
-    return Read(tuple(reader.regions), tuple(reader.dropped), tuple(dict.fromkeys(reader.vanished)))
+    vanished = tuple(dict.fromkeys(reader.vanished))
+    return Read(tuple(reader.regions), tuple(reader.dropped), vanished, reader.unplaced)
 
 
 class _Reader:
@@ -114,6 +118,7 @@ class _Reader:
     def __init__(self, schema: Schema, data: Mapping[str, object]) -> None:
         self.regions: list[Region] = []
         self.dropped: list[str] = []
+        self.unplaced = False
         self.vanished: list[tuple[str, str]] = []
         self._ours = {c.name: c for c in schema.controls}
         self._foreign = {u.name for u in schema.unsupported}
@@ -165,6 +170,7 @@ class _Reader:
             return Choice(control.name, control.to_name, named.known, score)
         place = read_place(self._sources.of(control.key), value)
         if isinstance(place, str):
+            self.unplaced = True
             return f"a span of {control.name!r} {place}"
         start, end, text = place
         return Span(control.name, control.to_name, start, end, text, named.known, score)

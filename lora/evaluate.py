@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from label_config.conditions import hidden_controls
 from label_config.controls import Control, Form, Schema
 from label_config.values import Choice, Quantity, Region, Span
 
@@ -78,11 +79,15 @@ def right(
 ) -> dict[str, list[float]]:
     """One row's marks by control: spans [true, false, missed], the others one mark in [0, 1].
 
-    An answer that the human left open has no mark. Kept per row so that a gate can pair them. A
-    Number without bounds and without a range is judged relative to the human's number.
+    What the human left open, or was not shown the control for, has no mark. Kept per row so that a
+    gate can pair them. A Number without bounds and without a range is judged relative to the
+    human's number.
     """
     marks: dict[str, list[float]] = {}
+    hidden = hidden_controls(schema, gold)
     for c in schema.controls:
+        if c.name in hidden:
+            continue
         if c.form == "spans":
             want, have = _spans(c, gold), _spans(c, got)
             hits = len(want & have)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from label_config.conditions import hidden_controls
 from label_config.controls import Control, Label, Schema
 from label_config.values import Choice, Example, Quantity
 from lora.base import Base
@@ -42,6 +43,7 @@ class Row:
 def rows_of_example(base: Base, schema: Schema, example: Example) -> list[Row]:
     """The training rows of an example, one text after another, then its pairs."""
     rows: list[Row] = []
+    hidden = hidden_controls(schema, example.answers)  # no span there is no answer
     for key in schema.keys:
         controls = [c for c in schema.controls if c.keys == (key,)]
         text = example.texts.get(key, "")
@@ -49,7 +51,8 @@ def rows_of_example(base: Base, schema: Schema, example: Example) -> list[Row]:
             continue
         pieces = read_pieces(base, text)
         choices = goals(controls, example)
-        marks = {c.name: marks_of(c, example, pieces) for c in controls if c.form == "spans"}
+        asked = [c for c in controls if c.form == "spans" and c.name not in hidden]
+        marks = {c.name: marks_of(c, example, pieces) for c in asked}
         offered = {
             c.name: tuple(o.value for o in example.options.get(c.name, ()))
             for c in controls

@@ -134,6 +134,7 @@ def train_on(base: Base, learner: Learner, steps: Sequence[Step], settings: Trai
         remove_unused_columns=False,
         dataloader_pin_memory=False,
     )
+    arguments._n_gpu = 1  # more would be given several planned steps at once (DataParallel)
     trainer = Trainer(
         model=learner,
         args=arguments,

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from label_config.values import Inputs
 from lora.answer import Answer, answer
 from lora.errors import NotReady, Overloaded
+from lora.forms.choice import MOST_OPTIONS
 from lora.loaded import Loaded
 from lora.network import Network
 
@@ -100,8 +101,9 @@ class Lane:
         with self._turn:
             if self._closed:
                 raise NotReady("the model server is stopping")
-            if self.waiting and self.waiting + len(chunks) > self._limit:
-                raise Overloaded(f"{self.waiting} batches wait already; at most {self._limit} may")
+            before = self.waiting if bulk else len(self._interactive)
+            if before and before + len(chunks) > self._limit:
+                raise Overloaded(f"{before} batches wait already; at most {self._limit} may")
             self._refuse_late(chunks, bulk, within_s)
             (self._bulk if bulk else self._interactive).extend(chunks)
             self._turn.notify()
@@ -173,8 +175,9 @@ class Lane:
 
 
 def work_of(row: Inputs) -> int:
-    """What a row costs, in code points."""
-    return sum(min(len(text), READ) + PER_TEXT for text in row.texts.values())
+    """What a row costs, in code points: its texts, and the labels that it brings."""
+    labels = (b.shown for own in row.options.values() for b in own[:MOST_OPTIONS])
+    return sum(min(len(text), READ) + PER_TEXT for text in (*row.texts.values(), *labels))
 
 
 def _by_length(rows: Sequence[Inputs]) -> list[int]:

@@ -25,6 +25,7 @@ from lora.network import Network
 from lora.weights import SCALE, Weights
 
 LORA, LORA_CONFIG = "adapter_model.safetensors", "adapter_config.json"
+POOL_TEXT = 600  # code points of each; a start need not read whole documents
 POOL = 300  # texts of a data key that the cold start looks at
 
 Pool = Sequence[Mapping[str, str]]
@@ -154,7 +155,7 @@ def _network(given: Base | Network) -> Network:
 
 def _pool_texts(schema: Schema, pool: Pool) -> dict[str, list[str]]:
     """The pool's texts by data key, at most POOL of each."""
-    return {k: [p[k] for p in pool if p.get(k, "").strip()][:POOL] for k in schema.keys}
+    return {k: [p[k][:POOL_TEXT] for p in pool if p.get(k, "").strip()][:POOL] for k in schema.keys}
 
 
 def _embedder(network: Network) -> Embed:

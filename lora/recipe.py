@@ -18,7 +18,7 @@ from settings import Train
 
 WEIGHTS = "model.safetensors"
 
-FIT = 3
+FIT = 4
 """Raised when the fit itself changes, so that an old adapter is not taken for a new one's."""
 
 PLACE_ONLY = {"base", "bases", "seed", "every", "least", "age_s", "pool", "threads"}

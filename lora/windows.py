@@ -38,8 +38,29 @@ def read_pieces(base: Base, text: str) -> Pieces:
     readable = _SURROGATE.sub("\ufffd", text[: limit * PER_PIECE])
     read = backend.encode(readable, add_special_tokens=False)
     places = [_whole(readable, start, end) for start, end in read.offsets[:limit]]
-    words = [-1 if w is None else w for w in read.word_ids[:limit]]
-    return Pieces(tuple(read.ids[:limit]), tuple(places), tuple(words))
+    return Pieces(tuple(read.ids[:limit]), tuple(places), _words(readable, places))
+
+
+def _words(text: str, places: Sequence[tuple[int, int]]) -> tuple[int, ...]:
+    """The word of each piece. Many tokenizers keep a comma, or a whole Chinese sentence, in one
+    "word"; here one ends at space, and where letters and signs meet, and a sign or a CJK character
+    is a word of its own."""
+    words: list[int] = []
+    last, end = "", 0
+    for a, b in places:
+        kind = _kind(text[a]) if a < b else ""
+        same = bool(words) and kind == last == "letters" and a == end
+        words.append(words[-1] + (not same) if words else 0)
+        last, end = (_kind(text[b - 1]), b) if a < b else ("", b)
+    return tuple(words)
+
+
+def _kind(sign: str) -> str:
+    """ "letters" where one such sign goes on with the next; CJK is written without spaces."""
+    code = ord(sign)
+    if 0x2E80 <= code <= 0x9FFF or 0xF900 <= code <= 0xFAFF or 0x20000 <= code <= 0x3FFFF:
+        return "alone"
+    return "letters" if unicodedata.category(sign)[0] in "LMN" else "alone"
 
 
 def _whole(text: str, start: int, end: int) -> tuple[int, int]:

@@ -22,6 +22,9 @@ class BadBody(ValueError):
     status = 400
 
 
+MOST_CONFIG = 1_000_000  # characters; label_config reads no more either
+
+
 class TooManyTasks(BadBody):
     """One call names more tasks than anybody can wait for."""
 
@@ -73,6 +76,7 @@ def read_setup(body: Mapping[str, object]) -> SetupCall:
     config = body.get("schema")
     if not isinstance(config, str):
         raise BadBody(f"schema is {_kind(config)}; send the labelling XML as a string")
+    _check_length(config)
     return SetupCall(_project(body.get("project")), config)
 
 
@@ -85,6 +89,7 @@ def read_predict(body: Mapping[str, object]) -> PredictCall:
         raise TooManyTasks(f"tasks holds {len(tasks)}; at most {MAX_TASKS} are answered at once")
     if config is not None and not isinstance(config, str):
         raise BadBody(f"label_config is {_kind(config)}; send the labelling XML as a string")
+    _check_length(config or "")
     context = params.get("context") if isinstance(params, Mapping) else None
     return PredictCall(
         _project(body.get("project")),
@@ -103,6 +108,13 @@ def read_webhook(body: Mapping[str, object]) -> WebhookCall:
     if action == "START_TRAINING":
         return WebhookCall(action, _project(number))
     return WebhookCall(action, None)
+
+
+def _check_length(config: str) -> None:
+    if len(config) > MOST_CONFIG:
+        raise BadBody(
+            f"the labelling XML has {len(config)} characters; at most {MOST_CONFIG} are read"
+        )
 
 
 def _project(raw: object) -> str:

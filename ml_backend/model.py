@@ -7,6 +7,7 @@ a Task, and what the model says becomes an answer that Label Studio can store.
 from __future__ import annotations
 
 import logging
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -57,10 +58,12 @@ class AnnotuneModel:
         `context` (regions drawn so far, of an interactive call) changes nothing: the answer is to
         the whole task. Raises NotReady or Overloaded before any work.
         """
+        began = time.monotonic()
         wanted = [self._read(raw) for raw in tasks]
         fetched = fetch_texts(self.fetcher, self.schema, wanted)
         read = [task for task, _ in fetched]
-        predictions = self._ask(read, bulk or len(read) > MANY) if read else []
+        left = ANSWER_S - (time.monotonic() - began)
+        predictions = self._ask(read, bulk or len(read) > MANY, left) if read else []
         sendable = [
             self._sendable(task, replace(p, reason=p.reason if why is None else why))
             for (task, why), p in zip(fetched, predictions, strict=True)
@@ -84,12 +87,12 @@ class AnnotuneModel:
         task = read_task(raw, self.project_id) if isinstance(raw, Mapping) else None
         return task if isinstance(task, Task) else Task(0, self.project_id, {})
 
-    def _ask(self, tasks: list[Task], bulk: bool) -> list[Prediction]:
+    def _ask(self, tasks: list[Task], bulk: bool, within_s: float) -> list[Prediction]:
         if not self.schema.controls:  # nothing a model could say: no need to wait for one
             version = self.setup()
             reason = "the label config has no control that is predicted"
             return [Prediction(t.id, (), EMPTY_SCORE, version, reason) for t in tasks]
-        got = self.live.predict(self.project_id, self.schema, tasks, bulk=bulk, timeout_s=ANSWER_S)
+        got = self.live.predict(self.project_id, self.schema, tasks, bulk=bulk, timeout_s=within_s)
         versions = {p.model_version for p in got}
         if len(got) != len(tasks) or len(versions) != 1:
             raise BrokenAnswer(

@@ -103,8 +103,9 @@ def _lacking(terms: Terms, data: Mapping[str, object]) -> tuple[str, ...]:
 def _from_gallery(path: Path, text: str) -> str:
     try:
         found = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise Unreadable(f"{path} is no YAML: {str(error).splitlines()[0]}") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        why = (str(error).splitlines() or [type(error).__name__])[0]
+        raise Unreadable(f"{path} is no YAML: {why}") from error
     config = found.get("config") if isinstance(found, dict) else None
     if not isinstance(config, str):
         raise Unreadable(f"{path} has no text under `config`, as Label Studio's templates have")

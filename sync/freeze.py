@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from label_config import Schema
 from label_config.fetch import NotFetched
 from label_config.values import Example, Origin, Side, Snapshot
 from label_config.wire import read_result, task_texts
@@ -21,7 +20,7 @@ from sync.log_shown import Shown
 from sync.log_tasks import LoggedTask
 from sync.pool import pool_texts
 from sync.studio_values import SeenAnnotation
-from sync.terms import Data, Terms
+from sync.terms import Terms
 
 MOST = 50_000  # answers in one snapshot
 Vanished = tuple[tuple[str, str], ...]
@@ -123,13 +122,13 @@ def _row(terms: Terms, task: LoggedTask, a: SeenAnnotation, shown: list[Shown]) 
         data = terms.fetched(task.data)
     except NotFetched as reason:
         return _Row(str(reason))
-    texts = task_texts(schema, data)
+    texts = task_texts(schema, data, terms.settings.backend.max_text)  # what the server reads
     if not texts.by_key:
         return _Row("the task has no text")
     read = read_result(schema, data, a.result)
     if not read.regions and read.dropped:
         return _Row("the answer does not fit the label config", read.vanished)
-    if read.dropped and _lost_a_span(schema, data, a.result):
+    if read.unplaced:
         return _Row("a span of the answer is not in the text", read.vanished)
     if not read.regions and a.result:
         return _Row("the answer holds nothing that is predicted")
@@ -150,15 +149,3 @@ def _row(terms: Terms, task: LoggedTask, a: SeenAnnotation, shown: list[Shown]) 
 
 def _side(task: LoggedTask) -> Side:
     return "holdout" if task.place.blind else "train"
-
-
-def _lost_a_span(schema: Schema, data: Data, result: object) -> bool:
-    """Whether a span cannot be read for another reason than a label that is gone: the text without
-    it would teach that nothing is there."""
-    for raw in result if isinstance(result, list) else ():
-        control = schema.control(str(raw.get("from_name"))) if isinstance(raw, dict) else None
-        if control is not None and control.form == "spans":
-            read = read_result(schema, data, [raw])
-            if read.dropped and not read.vanished:
-                return True
-    return False

@@ -49,8 +49,11 @@ def group_text(data: Mapping[str, object], schema: Schema) -> str:
         values = [data[key] for key in sorted(data)]
         return "\n".join(str(v) for v in values if isinstance(v, (str, int, float)))
     texts = task_texts(schema, data).by_key
-    found = [(schema.text_object(key), texts[key]) for key in keys if key in texts]
-    return "\n".join(_in_letters(text) if shown.url else text for shown, text in found)
+    found = [
+        _in_letters(str(data[key])) if schema.text_object(key).url else texts.get(key)
+        for key in keys
+    ]
+    return "\n".join(text for text in found if text)
 
 
 def _in_letters(address: str) -> str:

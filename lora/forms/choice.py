@@ -235,9 +235,10 @@ def _option_logits(
     own = _words(head.control.labels) if head.trained else []
     texts = dict.fromkeys([*own, *_words(fresh)])
     vectors = _remembered(head, list(texts), embed) if fresh else {}
+    trained = label_rows(head)
     found: list[tuple[list[str], torch.Tensor]] = []
     for g, row in zip(given, rows, strict=True):
-        weight, bias = _rows_of_options(form, head, list(row), places, vectors)
+        weight, bias = _rows_of_options(form, head, list(row), places, vectors, trained)
         logits = torch.nn.functional.linear(g.encoded.vector.cpu().unsqueeze(0), weight, bias)[0]
         found.append(([o.value for o in row], logits))
     return found
@@ -249,6 +250,7 @@ def _rows_of_options(
     options: Sequence[Label],
     places: dict[str, int],
     vectors: dict[str, torch.Tensor],
+    trained: tuple[torch.Tensor, torch.Tensor],
 ) -> tuple[torch.Tensor, torch.Tensor]:
     hidden = head.weight.shape[1]
     weight, bias = torch.zeros(len(options), hidden), torch.zeros(len(options))
@@ -256,12 +258,12 @@ def _rows_of_options(
     new = [i for i in range(len(options)) if i not in set(met)]
     if met:
         own = [places[options[i].value] for i in met]
-        weight[met], bias[met] = head.weight.cpu()[own], head.bias.cpu()[own]
+        weight[met], bias[met] = trained[0][own], trained[1][own]
     if new:
         names = torch.stack([vectors[words_of(options[i])] for i in new])
         if head.trained and head.control.labels:
             old = torch.stack([vectors[w] for w in _words(head.control.labels)])
-            weight[new], bias[new] = rows_of_texts(head.weight.cpu(), head.bias.cpu(), old, names)
+            weight[new], bias[new] = rows_of_texts(*trained, old, names)
         else:
             weight[new], bias[new] = _by_text(form.multiple, names, head.centre)
     return weight, bias

@@ -60,8 +60,10 @@ def fitted(control: Control, value: float) -> float:
     """Rounded to the control's step (counted from its low bound) and clipped to its bounds."""
     if control.step:
         origin = control.low or 0.0
-        value = origin + round((value - origin) / control.step) * control.step
-        value = round(value, 10)  # 0.1 * 3 is 0.3 again
+        steps = round((value - origin) / control.step)
+        if control.high is not None:  # the highest step may lie below the bound
+            steps = min(steps, math.floor((control.high - origin) / control.step + 1e-9))
+        value = round(origin + steps * control.step, 10)  # 0.1 * 3 is 0.3 again
     if control.high is not None:
         value = min(value, control.high)
     return value if control.low is None else max(value, control.low)

@@ -68,8 +68,8 @@ def test_the_answer_of_a_hidden_control_shows_nothing_either() -> None:
 def test_a_taxonomy_is_matched_by_the_last_part_of_a_path() -> None:
     made = read_schema(
         '<View><Text name="t" value="$text"/><Taxonomy name="tree" toName="t"><Choice value="x">'
-        '<Choice value="y"/></Choice></Taxonomy><Number name="n" toName="t" '
-        'visibleWhen="choice-selected" whenTagName="tree" whenChoiceValue="y"/></View>'
+        '<Choice value="y"/></Choice></Taxonomy><View visibleWhen="choice-selected" '
+        'whenTagName="tree" whenChoiceValue="y"><Number name="n" toName="t"/></View></View>'
     )
     number = Quantity("n", "t", 3)
     assert drop_hidden(made, (answer("tree", "x / y"), number))[1:] == (number,)
@@ -95,3 +95,12 @@ def test_conditions_in_a_circle_come_to_an_end() -> None:
     both = (answer("b", "p"), answer("c", "p"))
     assert drop_hidden(made, both) == both
     assert drop_hidden(made, both[:1]) == ()
+
+
+def test_the_editor_heeds_a_condition_on_choices_trees_and_views_only() -> None:
+    made = read_schema(
+        '<View><Text name="t" value="$text"/>'
+        '<Choices name="a" toName="t"><Choice value="p"/><Choice value="q"/></Choices>'
+        '<Number name="n" toName="t" visibleWhen="choice-selected" whenTagName="a"/></View>'
+    )
+    assert [c.when for c in made.controls] == [(), ()]

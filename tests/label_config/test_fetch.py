@@ -116,3 +116,18 @@ def test_a_prefix_that_is_no_address_is_refused(prefix: str) -> None:
 def test_no_prefix_allows_nothing() -> None:
     with pytest.raises(NotFetched, match="not under an address"):
         Fetcher([""]).resolve(SCHEMA, {"url": "https://files.example/"})
+
+
+@pytest.mark.parametrize("body", ["[" + "9" * 5000 + "]", "[" * 100_000])
+def test_a_dialogue_that_json_chokes_on_is_not_fetched(body: str) -> None:
+    found = fetcher(httpx.Response(200, text=body))
+    with pytest.raises(NotFetched, match="no JSON"):
+        found.resolve(TALK, {"url": "https://files.example/texts/1"})
+
+
+@pytest.mark.parametrize(
+    "address", ["https://files.example/texts/\ud800", "https://files.example/texts/..;/x"]
+)
+def test_an_address_that_cannot_be_asked_for_is_not_fetched(address: str) -> None:
+    with pytest.raises(NotFetched):
+        fetcher(httpx.Response(200, text="x")).resolve(SCHEMA, {"url": address, "text": "y"})

@@ -93,7 +93,7 @@ PIECES = [
     *("a", "é", "\U0001f600", "e\u0301", "\u200d", " ", "\n", "\r\n", "<", ">", "&"),
     *("&amp;", "&#x1F468;", "<br>", "<b>", "</b>", "<p>", "</p>", "<div>", "</div>", "<pre>"),
     *("<script>", "</script>", "<style>", "</style>", "<!--", "-->", "<td>", "</td>"),
-    *("<table>", "</table>", '<a href="', '">'),
+    *("<table>", "</table>", '<a href="', '">', "<![", "<!x", "]]>"),
 ]
 
 
@@ -114,3 +114,8 @@ def test_odd_html_costs_no_more_than_its_length(piece: str) -> None:
     began = time.process_time()
     page = read_page(piece * 20_000)
     assert time.process_time() - began < 5 and len(page.text) <= 40_000
+
+
+@pytest.mark.parametrize("sign", ["<![0]) x>", "<![ endif]>", "<!ELEMENT br>", "<![CDATA[x]]>"])
+def test_a_declaration_is_no_text_and_no_error(sign: str) -> None:
+    assert read_page(f"<p>if (a {sign}b)</p>").text == "if (a b)"

@@ -292,7 +292,21 @@ def test_nested_labels_of_a_task_have_paths() -> None:
         '<Choices name="c" toName="t" value="$o" allowNested="true"/></View>'
     )
     data = {"text": "x", "o": [{"value": "a", "children": [{"value": "b", "children": []}]}]}
-    assert [x.path for x in task_texts(schema, data).options["c"]] == [("a",), ("a", "b")]
+    assert [x.path for x in task_texts(schema, data).options["c"]] == [("a", "b")]
     written = write_result(schema, 1, [Choice("c", "t", ("a / b",))], data)
     assert written[0]["value"] == {"choices": [["a", "b"]]}
     assert read_result(schema, data, written).regions == (Choice("c", "t", ("a / b",)),)
+
+
+def test_ticking_the_only_leaf_of_a_nested_choice_is_one_answer() -> None:
+    """The editor ticks a node, and stores its path, when all below it are ticked."""
+    schema = read_schema(
+        '<View><Text name="t" value="$text"/><Choices name="c" toName="t" allowNested="true">'
+        '<Choice value="A"><Choice value="A1"/><Choice value="A2"/></Choice>'
+        '<Choice value="B"><Choice value="B1"/></Choice></Choices></View>'
+    )
+    assert schema.controls[0].values == ("A / A1", "A / A2", "B / B1")
+    value = {"choices": [["B"], ["B", "B1"]]}
+    raw = {"from_name": "c", "to_name": "t", "type": "choices", "value": value}
+    read = read_result(schema, {"text": "x"}, [raw])
+    assert [r.labels for r in read.regions] == [("B / B1",)] and not read.dropped  # type: ignore[union-attr]

@@ -116,3 +116,15 @@ def test_overlapping_spans_of_different_labels_are_judged_each(schema: Schema) -
 def test_two_labels_on_one_span_are_two_answers(schema: Schema) -> None:
     joined = Span("parts", "t", 0, 4, "xxxx", ("thing", "colour"))
     assert right(schema, (joined,), (span(0, 4),))["parts"] == [1.0, 0.0, 1.0]
+
+
+def test_spans_that_nobody_was_asked_for_are_neither_right_nor_wrong() -> None:
+    schema = read_schema(
+        '<View><Text name="t" value="$text"/><Choices name="a" toName="t"><Choice value="yes"/>'
+        '<Choice value="no"/></Choices><View visibleWhen="choice-selected" whenTagName="a" '
+        'whenChoiceValue="yes"><Labels name="s" toName="t"><Label value="x"/></Labels></View>'
+        "</View>"
+    )
+    found = (Choice("a", "t", ("yes",)), Span("s", "t", 0, 1, "b", ("x",)))
+    assert "s" not in right(schema, (Choice("a", "t", ("no",)),), found)
+    assert right(schema, (Choice("a", "t", ("yes",)),), found)["s"] == [0.0, 1.0, 0.0]

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 import lora.lane
-from label_config import Inputs
+from label_config import Inputs, Label
 from lora.answer import Answer
 from lora.errors import NotReady, Overloaded
-from lora.lane import CHUNK, FAIR, Lane
+from lora.lane import CHUNK, FAIR, Lane, work_of
 
 NOTHING: Any = object()
 
@@ -214,3 +214,19 @@ def test_what_would_take_too_long_is_refused_before_it_is_queued(model: Model) -
     assert lane.waiting == 0
     assert len(lane.submit(NOTHING, rows("c"), bulk=False, within_s=1)(5)) == 1
     lane.close()
+
+
+def test_bulk_work_does_not_fill_the_lane_for_annotators(lane: Lane, model: Model) -> None:
+    hold(lane, model)
+    bulk = lane.submit(NOTHING, rows("bulk", 4 * CHUNK), bulk=True)
+    quick = lane.submit(NOTHING, rows("quick"), bulk=False)
+    with pytest.raises(Overloaded):
+        lane.submit(NOTHING, rows("more", CHUNK), bulk=True)
+    model.gate.set()
+    assert len(quick(5)) == 1 and len(bulk(5)) == 4 * CHUNK
+
+
+def test_the_labels_that_a_task_brings_are_work() -> None:
+    own = tuple(Label(f"{i}", f"label {i}") for i in range(100))
+    bare = Inputs({"text": "x"})
+    assert work_of(Inputs({"text": "x"}, {"c": own})) > 50 * work_of(bare)

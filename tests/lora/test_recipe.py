@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import subprocess
 import sys
@@ -10,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from lora import fit, plan, pseudo, recipe, start
 from lora.base import load_base
 from lora.errors import BaseUnavailable
+from lora.forms import spans
 from lora.recipe import BUNDLED, HUB_FILES, WEIGHTS, find_source, recipe_for, revision_of
 from settings import Train
 
@@ -135,3 +138,16 @@ def test_asking_for_a_recipe_loads_no_model_library() -> None:
     root = Path(__file__).parents[2]
     said = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
     assert said.stdout.strip() == "[]", said.stderr
+
+
+def test_the_fit_number_is_raised_when_its_numbers_change() -> None:
+    """Equal recipes give equal adapters: change a constant of the fit, and FIT with it."""
+    numbers = [
+        *(fit.LORA_RATE, fit.CHOICE_RATE, fit.TAG_RATE, fit.WARM_UP, fit.SCALE),
+        *(start.STRENGTH, start.SOFTENED, start.MULTIPLE_STRENGTH, start.NAME_WEIGHT),
+        *(plan.BATCH, plan.STRETCH, plan.NAMES, plan.NAMES_SHARE, plan.BORROWED, plan.ROUNDS),
+        *(plan.BORROWED_WEIGHT, plan.RAMP, plan.FEWEST, plan.FEWEST_SPANS, plan.MOST),
+        *(pseudo.POOL_SAMPLE, pseudo.POOL_CHARS, pseudo.SURE_SHARE, spans.WEIGHT),
+    ]
+    digest = hashlib.sha256(repr(numbers).encode()).hexdigest()[:12]
+    assert (recipe.FIT, digest) == (4, "2555531abd8b")

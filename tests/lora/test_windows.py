@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from lora.base import Base
 from lora.windows import PER_PIECE, WINDOWS, cut, read_pieces
+from tests.lora.kinds import kind_of
 
 SIGNS = st.sampled_from(list("aZé ñ\u0301\u0302\r\n\t👍🏽👩\u200d🚀東\u200b\x00.'-\ud800ß"))
 
@@ -80,3 +81,14 @@ def test_what_lies_behind_the_last_window_is_not_read(tiny: Base) -> None:
 
 def test_a_megabyte_without_a_break_is_read_in_bounded_time(tiny: Base) -> None:
     assert read_pieces(tiny, "x" * 1_000_000).places[-1][1] <= WINDOWS * tiny.max_tokens * PER_PIECE
+
+
+@pytest.mark.parametrize("kind", ["deberta-v2", "roberta", "modernbert"])
+def test_a_comma_and_a_cjk_sign_are_words_of_their_own(kind: str) -> None:
+    text = "met in Paris, in \u6771\u4eac."
+    pieces = read_pieces(kind_of(kind), text)
+    words: dict[int, str] = {}
+    for word, (a, b) in zip(pieces.words, pieces.places, strict=True):
+        words[word] = words.get(word, "") + text[a:b]
+    assert {"Paris", ","} <= set(words.values())
+    assert not any("," in w and len(w) > 1 for w in words.values())

@@ -141,6 +141,8 @@ def test_check_reads_a_template_of_label_studios_gallery(run: Run, tmp_path: Pat
         ("a.xml", b"\xff\xfe\x00", "is no UTF-8 text"),
         ("a.yml", b"- 1", "no text under `config`"),
         ("a.yml", b"config: [", "is no YAML"),
+        ("a.yml", b"config: 2001-99-99", "is no YAML"),
+        ("a.yml", b"[" * 3000, "is no YAML"),
         ("a.xml", b" " * 4_000_001, "far smaller"),
     ],
 )

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from label_config import read_schema
 from label_config.controls import Control, Label, Schema, TextObject
 from sync.groups import Groups, Place, group_text, is_blind, normalise, resemblance, sketch
 
@@ -133,3 +134,13 @@ def test_the_index_finds_what_a_full_comparison_finds(words: list[str]) -> None:
         alone.remember(text, first)
         alike = resemblance(sketch(normalise(text)), sketch(normalise(other))) >= 0.8
         assert (alone.place(2, other) == first) == alike
+
+
+def test_dialogues_behind_one_address_share_a_group() -> None:
+    talk = read_schema(
+        '<View><Paragraphs name="p" value="$u" valueType="url"/>'
+        '<Choices name="c" toName="p"><Choice value="a"/></Choices></View>',
+        urls=True,
+    )
+    one, two = (group_text({"u": f"https://host/{n}?a&b"}, talk) for n in (1, 2))
+    assert one and one != two and one == group_text({"u": "https://host/1?a&b"}, talk)

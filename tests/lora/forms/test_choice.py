@@ -10,10 +10,13 @@ import pytest
 import torch
 
 from label_config.controls import Control, Label
+from label_config.values import Choice
 from lora.forms import form_of
-from lora.forms.choice import CLOSED, NEAR, rows_of_texts
-from lora.forms.form import IGNORE, Head
+from lora.forms.choice import CLOSED, NEAR, from_labels, rows_of_texts
+from lora.forms.form import IGNORE, Given, Head
 from lora.heads import cold_head, derive
+from lora.network import Encoded
+from lora.windows import Pieces
 
 HIDDEN = 32
 
@@ -116,3 +119,20 @@ def test_a_taxonomy_is_matched_by_path() -> None:
     kept = head.logits(vectors)[:, [2, 1]]
     assert torch.allclose(turned.logits(vectors)[:, [0, 2]], kept, atol=1e-4)
     assert int(turned.logits(vectors)[1].argmax()) == 1
+
+
+def test_a_tasks_own_tree_is_read_as_it_was_learned() -> None:
+    own = tuple(
+        Label(" / ".join(path), " / ".join(path), path=path)
+        for path in (("B", "y"), ("A", "x"), ("A",), ("B",))
+    )
+    known = Control("own", "Taxonomy", "t", "text", labels=own)
+    head = from_labels(known, 9 * torch.eye(4, 8), torch.zeros(4), trained=True)
+    head = replace(head, control=replace(known, options="options"))
+    wanted = [own[int(row.argmax())].value for row in head.logits(torch.eye(4, 8))]
+    given = [
+        Given("text", Encoded(Pieces((), (), ()), vector, None), options=own)
+        for vector in torch.eye(4, 8)
+    ]
+    said = form_of(head.control).read(head, given, embed)
+    assert [r.labels[0] for (r,), _ in said if isinstance(r, Choice)] == wanted

@@ -174,3 +174,7 @@ def test_tags_start_at_their_share_and_unused_ones_silent() -> None:
 
 def _none(texts: object) -> torch.Tensor:
     raise AssertionError("nothing is embedded for these forms")
+
+
+def test_the_highest_step_may_lie_below_the_highest_number() -> None:
+    assert fitted(Control("n", "Number", "t", "text", low=0.0, high=10.0, step=3.0), 11.0) == 9.0
