@@ -21,16 +21,19 @@ BORROWED = 4  # pool texts in a step, whose loss is added with weight BORROWED_W
 BORROWED_WEIGHT = 0.5
 RAMP = 0.3  # ...reached after this share of the steps
 
+FEWEST, MOST = 80, 400
 ROUNDS = 5  # times that each row is seen where there are many
-FEWEST, FEWEST_SPANS, MOST = 80, 200, 400
-"""Steps. A choice starts near its goal, spans from nothing: F1 .639 after 120 steps, .663 after 200
-(SNIPS train rows, 100 to learn from, 400 to judge, one fit each)."""
+SPAN_STEPS, ENOUGH_SPANS = 2, 200
+"""Steps a row, and at most so many, where spans are marked: a choice starts near its goal, spans
+from nothing. F1 .639 after 120 steps, .663 after 200 (SNIPS train rows, 100 to learn from, 400 to
+judge, one fit each)."""
 
 
 def count_steps(rows: Sequence[Row]) -> int:
     """How many steps the rows are worth."""
-    least = FEWEST_SPANS if any(row.tags for row in rows) else FEWEST
-    return max(least, min(MOST, ROUNDS * len(rows) // BATCH))
+    spans = any(row.tags for row in rows)
+    least = min(ENOUGH_SPANS, SPAN_STEPS * len(rows)) if spans else 0
+    return max(FEWEST, least, min(MOST, ROUNDS * len(rows) // BATCH))
 
 
 @dataclass(frozen=True)

