@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import Page
 
 from demo.api import StudioApi
@@ -20,7 +21,7 @@ from lora.store import Store
 from sync.log import Log
 from sync.studio_values import SeenAnnotation
 
-LOADS = 3
+LOADS = 5
 FIRST_S = 180.0  # until every task of a new project carries its first prediction
 TEXT = ".lsf-richtext, .lsf-htx-richtext, [class*=richtext]"
 DIALOGUE = '[data-testid="phrases-wrapper"]'
@@ -167,11 +168,23 @@ def highlights(page: Page) -> list[str]:
 
 
 def wait(true: Callable[[], bool], otherwise: str, seconds: float = 30.0) -> None:
-    """Wait until something holds; a slow machine gets its time, a wrong one its sentence."""
+    """Wait until something holds; a slow machine gets its time, a wrong one its sentence.
+
+    What cannot be looked at because the page is being drawn anew does not hold yet.
+    """
     deadline = time.monotonic() + seconds
-    while not true():
+    while not _holds(true):
         assert time.monotonic() < deadline, f"after {seconds:g} s: {otherwise}"
         time.sleep(0.1)
+
+
+def _holds(true: Callable[[], bool]) -> bool:
+    try:
+        return true()
+    except PlaywrightError as error:
+        if "detached" in error.message or "destroyed" in error.message:
+            return False
+        raise
 
 
 def submit(page: Page) -> dict[str, Any]:

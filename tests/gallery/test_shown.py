@@ -15,7 +15,7 @@ from label_config.wire import read_result, task_texts, write_result
 from tests.gallery.strict import StrictProject
 
 pytestmark = pytest.mark.real
-LOADS = 3
+LOADS = 5
 REGION = "[class*=region-item], [class*=outliner-item], [class*=tree-node]"
 HTML = (
     '<View><HyperText name="h" value="$text"/>'
