@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import random
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,11 +15,10 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
+from benchmarks.report import SHARED
 from label_config.controls import Schema
 from label_config.schema import read_schema
 from label_config.values import Choice, Example, Region, Side, Span
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,7 @@ class Split:
 
 def shared() -> Path:
     """The folder with the data; SystemExit with a clear word where there is none."""
-    found = Path(os.environ.get("ANNOTUNE_SHARED") or ROOT.parent / "shared") / "data"
+    found = SHARED / "data"
     if not found.is_dir():
         raise SystemExit(f"no data sets at {found}; set ANNOTUNE_SHARED to the folder with data/")
     return found

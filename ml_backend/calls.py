@@ -12,6 +12,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from label_config.schema import MAX_CONFIG
+
 PROJECT = re.compile(r"[A-Za-z0-9_-]{1,64}")
 MAX_TASKS = 50_000  # Label Studio needs 68 s to store 1000; nobody waits for more in one call
 
@@ -20,9 +22,6 @@ class BadBody(ValueError):
     """A request's body is not what the route reads; the message says what came."""
 
     status = 400
-
-
-MOST_CONFIG = 1_000_000  # characters; label_config reads no more either
 
 
 class TooManyTasks(BadBody):
@@ -111,9 +110,9 @@ def read_webhook(body: Mapping[str, object]) -> WebhookCall:
 
 
 def _check_length(config: str) -> None:
-    if len(config) > MOST_CONFIG:
+    if len(config) > MAX_CONFIG:
         raise BadBody(
-            f"the labelling XML has {len(config)} characters; at most {MOST_CONFIG} are read"
+            f"the labelling XML has {len(config)} characters; at most {MAX_CONFIG} are read"
         )
 
 
