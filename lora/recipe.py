@@ -27,6 +27,8 @@ recipe names on its own. `device` stays: a GPU rounds differently."""
 
 
 HUB = re.compile(r"([\w.-]+/[\w.-]+)@([0-9a-f]{40})")
+BESIDE = ["*config.json", "*token*.json", "vocab.*", "merges.txt", "*.model"]
+"""Beside the weights: what decides how a text is cut and read."""
 HUB_FILES = ["*.safetensors", "*.json", "*.txt", "*.model"]
 """What is fetched of a hub's repository: weights, configs, vocabularies; nothing that runs."""
 
@@ -50,12 +52,17 @@ class Source:
         return tuple(sorted(self.folder.glob("model*.safetensors")))
 
     def digest(self) -> str:
-        """Hex SHA-256 of the weights; of several files that of their digests."""
-        digests = [file_digest(path) for path in self.weights]
-        return digests[0] if len(digests) == 1 else _joined(digests)
+        """Hex SHA-256 of the weights where they are pinned; of a local folder that of the digests
+        of its weights, config and tokenizer, since another one of these is another base."""
+        read = self.weights if self.pinned else (*self.weights, *self._beside())
+        digests = [file_digest(path) for path in read]
+        return digests[0] if self.pinned and len(digests) == 1 else _joined(digests)
+
+    def _beside(self) -> list[Path]:
+        return sorted(path for name in BESIDE for path in self.folder.glob(name))
 
     def revision(self) -> str:
-        """What names the weights: the hub's commit, the pin (which loading checks), or digest."""
+        """What names the base: the hub's commit, the pin (which loading checks), or digest."""
         return self.commit or self.pinned or self.digest()
 
 

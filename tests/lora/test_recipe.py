@@ -128,6 +128,19 @@ def test_the_shards_of_a_large_base_are_one_revision(tiny_folder: Path, tmp_path
     assert source.revision() != before
 
 
+@pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "vocab.txt"])
+def test_a_local_base_with_another_tokenizer_or_config_is_another_base(
+    tiny_folder: Path, tmp_path: Path, name: str
+) -> None:
+    shutil.copytree(tiny_folder, tmp_path / "base")
+    source = find_source(str(tmp_path / "base"))
+    before = source.revision()
+    (tmp_path / "base" / "README.md").write_text("words")
+    assert source.revision() == before
+    (tmp_path / "base" / name).write_text("{}")
+    assert source.revision() != before
+
+
 @pytest.mark.model  # a fresh interpreter: seconds, on a busy machine
 def test_asking_for_a_recipe_loads_no_model_library() -> None:
     code = (
