@@ -20,10 +20,15 @@ from label_config.controls import Schema
 
 TIMEOUT_S = 10.0
 MAX_BYTES = 2_000_000
+GIVE_UP, REST_S = 3, 30.0  # failures in a row after which a host is left alone, and for how long
 
 
 class NotFetched(ValueError):
     """A text could not be fetched; the message says of which data key, from which host and why."""
+
+
+class _Slow(NotFetched):
+    """The host did not keep to the time."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,9 @@ class _Allowed:
 class Fetcher:
     """Fetches the texts of url objects; `prefixes` are the addresses that are allowed.
 
-    Raises ValueError for a prefix that is no http(s) address. `transport` is for tests.
+    A host that fails a few times in a row is left alone for a while, so that one that is down costs
+    its askers seconds. Any thread may use it. Raises ValueError for a prefix that is no http(s)
+    address. `transport` is for tests.
     """
 
     def __init__(
@@ -45,6 +52,7 @@ class Fetcher:
     ) -> None:
         self._allowed = tuple(_allowed(p.strip()) for p in prefixes if p.strip())
         self._transport = transport
+        self._failures: dict[str, tuple[int, float]] = {}  # host -> in a row, when the last was
 
     def resolve(self, schema: Schema, data: Mapping[str, object]) -> Mapping[str, object]:
         """The data with the address of each url object replaced by what stands there.
@@ -69,11 +77,21 @@ class Fetcher:
         where = f"data key {key!r} ({parts.hostname})"
         if not any(_below(parts, a) for a in self._allowed):
             raise NotFetched(f"{where} is not under an address that this server may fetch from")
+        host = parts.netloc
+        failed, when = self._failures.get(host, (0, 0.0))
+        if failed >= GIVE_UP and time.monotonic() - when < REST_S:
+            raise NotFetched(f"{where} was not tried: it failed {failed} times in a row")
         try:
-            return self._read(address, where)
+            text = self._read(address, where)
+        except _Slow as error:
+            self._failures[host] = failed + 1, time.monotonic()
+            raise NotFetched(str(error)) from None
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+            self._failures[host] = failed + 1, time.monotonic()
             # No chain: httpx names the whole address, and that may hold a token.
             raise NotFetched(f"{where} could not be fetched: {type(error).__name__}") from None
+        self._failures.pop(host, None)
+        return text
 
     def _read(self, address: str, where: str) -> str:
         until = time.monotonic() + TIMEOUT_S
@@ -92,7 +110,7 @@ class Fetcher:
                 if len(body) > MAX_BYTES:
                     raise NotFetched(f"{where} holds more than {MAX_BYTES} bytes")
                 if time.monotonic() > until:
-                    raise NotFetched(f"{where} took longer than {TIMEOUT_S:g} seconds")
+                    raise _Slow(f"{where} took longer than {TIMEOUT_S:g} seconds")
             try:
                 return bytes(body).decode(answer.charset_encoding or "utf-8")
             except (UnicodeError, LookupError):

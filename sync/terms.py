@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from label_config import InvalidConfig, Schema, read_schema
 from label_config.fetch import Fetcher
@@ -43,8 +44,12 @@ class Terms:
         """A task's data with each address replaced by its text. Raises NotFetched."""
         if not self.fetches:
             return data
-        found: Data = Fetcher(_listed(self.settings.backend.urls)).resolve(self.schema, data)
+        found: Data = self._fetcher.resolve(self.schema, data)
         return found
+
+    @cached_property
+    def _fetcher(self) -> Fetcher:
+        return Fetcher(_listed(self.settings.backend.urls))
 
 
 def read_terms(settings: Settings, config: str) -> Terms:

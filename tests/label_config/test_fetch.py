@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from label_config import read_schema
-from label_config.fetch import MAX_BYTES, Fetcher, NotFetched
+from label_config.fetch import GIVE_UP, MAX_BYTES, REST_S, Fetcher, NotFetched
 
 SCHEMA = read_schema(
     '<View><Text name="t" value="$url" valueType="url"/><Text name="u" value="$text"/>'
@@ -131,3 +131,29 @@ def test_a_dialogue_that_json_chokes_on_is_not_fetched(body: str) -> None:
 def test_an_address_that_cannot_be_asked_for_is_not_fetched(address: str) -> None:
     with pytest.raises(NotFetched):
         fetcher(httpx.Response(200, text="x")).resolve(SCHEMA, {"url": address, "text": "y"})
+
+
+def test_a_host_that_is_down_is_left_alone_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, down, now = [], True, 0.0
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.path)
+        if down:
+            raise httpx.ConnectTimeout("no answer")
+        return httpx.Response(200, text="here")
+
+    monkeypatch.setattr("label_config.fetch.time.monotonic", lambda: now)
+    made = Fetcher(["https://files.example/texts"], httpx.MockTransport(handle))
+    for n in range(GIVE_UP + 4):
+        with pytest.raises(NotFetched, match="not tried" if n >= GIVE_UP else "ConnectTimeout"):
+            made.resolve(SCHEMA, {"url": f"https://files.example/texts/{n}"})
+    assert len(asked) == GIVE_UP
+    down, now = False, REST_S
+    assert made.resolve(SCHEMA, {"url": "https://files.example/texts/x"})["url"] == "here"
+
+
+def test_a_text_that_is_not_there_says_nothing_against_its_host() -> None:
+    made = fetcher(httpx.Response(404))
+    for _ in range(GIVE_UP + 1):
+        with pytest.raises(NotFetched, match="404"):
+            made.resolve(SCHEMA, {"url": "https://files.example/texts/1"})
