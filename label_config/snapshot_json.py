@@ -57,6 +57,8 @@ def _example_to_dict(e: Example) -> dict[str, Any]:
     }
     if e.options:  # left out where there are none, so that older snapshots keep their names
         body["options"] = {k: [_label_to_dict(x) for x in v] for k, v in e.options.items()}
+    if e.unasked:
+        body["unasked"] = {k: list(v) for k, v in e.unasked.items()}
     return body
 
 
@@ -89,6 +91,7 @@ def snapshot_from_json(text: str) -> Snapshot:
                 answers=tuple(region_from_dict(r) for r in e["answers"]),
                 origin=Origin(**e["origin"]),
                 options=_options(e.get("options", {})),
+                unasked={k: tuple(v) for k, v in e.get("unasked", {}).items()},
             )
             for e in raw["examples"]
         )

@@ -183,7 +183,11 @@ class Origin:
 
 @dataclass(frozen=True)
 class Example:
-    """One row to learn from or to be judged on: texts by data key, the right answer, its origin."""
+    """One row to learn from or to be judged on: texts by data key, the right answer, its origin.
+
+    `unasked`: by control of spans the labels that were not on offer when it was answered, so that
+    no mark of them says nothing.
+    """
 
     id: str
     task: int
@@ -193,6 +197,7 @@ class Example:
     answers: tuple[Region, ...]
     origin: Origin = field(default_factory=Origin)
     options: Mapping[str, tuple[Label, ...]] = field(default_factory=dict)
+    unasked: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def inputs(self) -> Inputs:

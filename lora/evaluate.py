@@ -10,7 +10,7 @@ the mean over the controls that had something to be judged on.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,8 @@ from label_config.values import Choice, Quantity, Region, Span
 Answers = tuple[Region, ...]
 Ranges = Mapping[str, float]
 """Range of the train answers by control, of Numbers."""
+Unasked = Mapping[str, Collection[str]]
+"""By control of spans the labels that were not on offer when a row was answered."""
 
 METRICS: Mapping[Form, str] = {
     "one": "accuracy",
@@ -57,16 +59,22 @@ class Scores:
 
 
 def evaluate(
-    schema: Schema, gold: Sequence[Answers], got: Sequence[Answers], ranges: Ranges | None = None
+    schema: Schema,
+    gold: Sequence[Answers],
+    got: Sequence[Answers],
+    ranges: Ranges | None = None,
+    unasked: Sequence[Unasked] = (),
 ) -> Scores:
     """Judge `got` against what humans answered, row by row in the same order.
 
     `ranges`: of Numbers; without one the config's bounds count, else the range of `gold`.
+    `unasked`: of each row, as Example has it.
     """
     if len(gold) != len(got):
         raise ValueError(f"{len(gold)} right answers but {len(got)} to judge")
     known = {**_ranges(schema, gold), **(ranges or {})}
-    marks = [right(schema, g, a, known) for g, a in zip(gold, got, strict=True)]
+    late = unasked or [{}] * len(gold)
+    marks = [right(schema, g, a, known, u) for g, a, u in zip(gold, got, late, strict=True)]
     controls = {
         c.name: _score(c, [m[c.name] for m in marks if c.name in m]) for c in schema.controls
     }
@@ -75,13 +83,17 @@ def evaluate(
 
 
 def right(
-    schema: Schema, gold: Answers, got: Answers, ranges: Ranges | None = None
+    schema: Schema,
+    gold: Answers,
+    got: Answers,
+    ranges: Ranges | None = None,
+    unasked: Unasked | None = None,
 ) -> dict[str, list[float]]:
     """One row's marks by control: spans [true, false, missed], the others one mark in [0, 1].
 
-    What the human left open, or was not shown the control for, has no mark. Kept per row so that a
-    gate can pair them. A Number without bounds and without a range is judged relative to the
-    human's number.
+    What the human left open, or was not shown the control for, has no mark, and spans of labels
+    that were not on offer yet (`unasked`) do not count. Kept per row so that a gate can pair them.
+    A Number without bounds and without a range is judged relative to the human's number.
     """
     marks: dict[str, list[float]] = {}
     hidden = hidden_controls(schema, gold)
@@ -89,7 +101,10 @@ def right(
         if c.name in hidden:
             continue
         if c.form == "spans":
-            want, have = _spans(c, gold), _spans(c, got)
+            asked = set(c.values) - set((unasked or {}).get(c.name, ()))
+            if not asked:
+                continue
+            want, have = _spans(c, gold, asked), _spans(c, got, asked)
             hits = len(want & have)
             marks[c.name] = [float(hits), float(len(have) - hits), float(len(want) - hits)]
         elif c.form == "number":
@@ -126,14 +141,14 @@ def _closeness(
     return {c.name: [max(0.0, 1 - error / extent) if extent > 0 else float(error == 0)]}
 
 
-def _spans(c: Control, answers: Answers) -> set[tuple[str, int, int]]:
-    """A label the schema lost is no answer any more."""
+def _spans(c: Control, answers: Answers, asked: Collection[str]) -> set[tuple[str, int, int]]:
+    """A label the schema lost is no answer any more, one it did not have yet was none."""
     return {
         (label, r.start, r.end)
         for r in answers
         if isinstance(r, Span) and r.from_name == c.name
         for label in r.labels
-        if label in c.values
+        if label in asked
     }
 
 

@@ -26,13 +26,15 @@ KNOWN_OPTIONS = 500  # of a control whose options come with the tasks: rows made
 class Row:
     """One training window. `choices`: control -> the label values, or the number, that a human
     answered (absent: not answered). `tags`: control -> the spans in it, in pieces. `offered`:
-    control -> the values of the options that the task brought. `second`: a pair's right text."""
+    control -> the values of the options that the task brought. `second`: a pair's right text.
+    `unasked`: control of spans -> the labels nobody was asked to mark."""
 
     window: Window
     choices: Mapping[str, Goal] = field(default_factory=dict)
     tags: Mapping[str, tuple[Mark, ...]] = field(default_factory=dict)
     offered: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     second: Window | None = None
+    unasked: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def answered(self) -> bool:
@@ -51,7 +53,7 @@ def rows_of_example(base: Base, schema: Schema, example: Example) -> list[Row]:
             continue
         pieces = read_pieces(base, text)
         choices = goals(controls, example)
-        asked = [c for c in controls if c.form == "spans" and c.name not in hidden]
+        asked = [c for c in controls if c.name not in hidden and labels_asked(c, example)]
         marks = {c.name: marks_of(c, example, pieces) for c in asked}
         offered = {
             c.name: tuple(o.value for o in example.options.get(c.name, ()))
@@ -60,9 +62,17 @@ def rows_of_example(base: Base, schema: Schema, example: Example) -> list[Row]:
         }
         for w in train_windows(base, pieces)[:PER_TEXT]:
             tags = {n: in_window(m, w) for n, m in marks.items()}
-            rows.append(Row(w, choices, tags, offered))
+            rows.append(Row(w, choices, tags, offered, unasked=example.unasked))
     pairs = [c for c in schema.controls if c.right_key is not None]
     return [*rows, *(r for c in pairs for r in _pair_rows(base, c, example))]
+
+
+def labels_asked(control: Control, example: Example) -> tuple[str, ...]:
+    """The labels of spans that whoever answered could mark; none of a control without spans."""
+    if control.form != "spans":
+        return ()
+    late = example.unasked.get(control.name, ())
+    return tuple(v for v in control.values if v not in late)
 
 
 def train_windows(base: Base, pieces: Pieces) -> list[Window]:

@@ -79,9 +79,10 @@ def judge(
         for i in range(0, len(rows), CHUNK)
         for a in answer(network, loaded, [e.inputs for e in rows[i : i + CHUNK]])
     ]
-    scores = evaluate(loaded.schema, [e.answers for e in rows], got, ranges)
+    unasked = [e.unasked for e in rows]
+    scores = evaluate(loaded.schema, [e.answers for e in rows], got, ranges, unasked)
     marks = {
-        e.id: right(loaded.schema, e.answers, regions, ranges)
+        e.id: right(loaded.schema, e.answers, regions, ranges, e.unasked)
         for e, regions in zip(rows, got, strict=True)
     }
     return {**scores.to_dict(), "right": marks}

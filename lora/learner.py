@@ -112,11 +112,14 @@ def _target(head: Head, row: Row) -> list[float]:
 
 
 def _tags(control: Control, rows: Sequence[Row], width: int) -> torch.Tensor:
-    """[rows, width, labels]; IGNORE where there is no piece or the row has no tags."""
+    """[rows, width, labels]; IGNORE where there is no piece, or nobody was asked for the label."""
     table = torch.full((len(rows), width, len(control.labels)), IGNORE)
     for i, r in enumerate(rows):
         if control.name in r.tags:
             count, head = r.window.last - r.window.first, r.window.head
             tags = tag_table(r.tags[control.name], count, len(control.labels))
             table[i, head : head + count] = tags
+            for value in r.unasked.get(control.name, ()):
+                if value in control.values:
+                    table[i, :, control.values.index(value)] = IGNORE
     return table

@@ -15,7 +15,7 @@ import torch
 from label_config.controls import Control, Schema
 from label_config.values import Example
 from lora.base import Base
-from lora.examples import Row, chosen, goal_of, train_windows, with_options
+from lora.examples import Row, chosen, goal_of, labels_asked, train_windows, with_options
 from lora.forms.choice import from_labels, label_rows
 from lora.forms.form import Embed, Head
 from lora.forms.paths import words_of
@@ -102,7 +102,8 @@ def _start(
     """The start of any form but choices; None where nobody answered."""
     left, right = seen[0].held, seen[-1].held
     if control.form == "spans":
-        pieces = [(examples[i], x.pieces) for i, x in left.items()]
+        asked = ((examples[i], x.pieces) for i, x in left.items())
+        pieces = [(e, p) for e, p in asked if labels_asked(control, e)]
         marks = [marks_of(control, e, p) for e, p in pieces]
         total = sum(len(p.ids) for _, p in pieces)
         return start_spans(control, hidden, marks, total) if pieces else None

@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
+from label_config.controls import Schema
 from label_config.fetch import NotFetched
-from label_config.values import Example, Origin, Side, Snapshot
+from label_config.values import Example, Origin, Region, Side, Snapshot, Span
 from label_config.wire import read_result, task_texts
 from sync.corrections import was_blind
 from sync.log import Log
+from sync.log_labels import Marked
 from sync.log_shown import Shown
 from sync.log_tasks import LoggedTask
 from sync.pool import pool_texts
@@ -59,6 +62,7 @@ def freeze(log: Log, project: str, terms: Terms, most: int = MOST) -> tuple[Snap
     shown: dict[int, list[Shown]] = defaultdict(list)
     for row in log.shown(project, tasks=(t.id for t in tasks.values() if t.place.blind)):
         shown[row.task].append(row)
+    since = log.labels_since(project)
     left_out, dropped = Counter[str](), defaultdict[str, Counter[str]](Counter)
     examples: list[Example] = []
     answers = _one_a_task(log.current_annotations(project))
@@ -69,7 +73,7 @@ def freeze(log: Log, project: str, terms: Terms, most: int = MOST) -> tuple[Snap
         elif len(examples) == most:
             left_out[f"older than the latest {most} answers"] += 1
         else:
-            made = _row(terms, task, a, shown[a.task])
+            made = _row(terms, task, a, shown[a.task], since)
             if isinstance(made.example, str):
                 left_out[made.example] += 1
             else:
@@ -114,7 +118,13 @@ class _Row:
     vanished: Vanished = ()
 
 
-def _row(terms: Terms, task: LoggedTask, a: SeenAnnotation, shown: list[Shown]) -> _Row:
+def _row(
+    terms: Terms,
+    task: LoggedTask,
+    a: SeenAnnotation,
+    shown: list[Shown],
+    since: Mapping[Marked, datetime],
+) -> _Row:
     if task.place.blind and not was_blind(a, shown):
         return _Row("a prediction was visible on a blind task")
     schema = terms.schema
@@ -132,7 +142,8 @@ def _row(terms: Terms, task: LoggedTask, a: SeenAnnotation, shown: list[Shown]) 
         return _Row("a span of the answer is not in the text", read.vanished)
     if not read.regions and a.result:
         return _Row("the answer holds nothing that is predicted")
-    if not read.regions and not any(c.form == "spans" for c in schema.controls):
+    unasked = _unasked(schema, a, read.regions, since)
+    if not read.regions and not _could_mark(schema, unasked):
         return _Row("the answer is empty")  # with spans to mark, none is an answer
     example = Example(
         id=f"annotation-{a.id}",
@@ -143,8 +154,28 @@ def _row(terms: Terms, task: LoggedTask, a: SeenAnnotation, shown: list[Shown]) 
         answers=read.regions,
         origin=Origin(kind="human", annotation=a.id),
         options=texts.options,
+        unasked=unasked,
     )
     return _Row(example, read.vanished)
+
+
+def _could_mark(schema: Schema, unasked: Mapping[str, tuple[str, ...]]) -> bool:
+    spans = (c for c in schema.controls if c.form == "spans")
+    return any(set(c.values) - set(unasked.get(c.name, ())) for c in spans)
+
+
+def _unasked(
+    schema: Schema, a: SeenAnnotation, regions: Iterable[Region], since: Mapping[Marked, datetime]
+) -> dict[str, tuple[str, ...]]:
+    """By control the labels that came after the answer was last saved, but for those it marks."""
+    marked = {(r.from_name, v) for r in regions if isinstance(r, Span) for v in r.labels}
+    late = {m for m, when in since.items() if when > a.updated_at} - marked
+    found = {
+        c.name: tuple(v for v in c.values if (c.name, v) in late)
+        for c in schema.controls
+        if c.form == "spans"
+    }
+    return {name: values for name, values in found.items() if values}
 
 
 def _side(task: LoggedTask) -> Side:

@@ -159,6 +159,15 @@ versions = Table(
     Column("visible_from", Moment, nullable=False),
 )
 
+labels = Table(
+    "labels",  # labels of spans, and since when people could mark them (null: always)
+    metadata,
+    Column("project", Project, ForeignKey("projects.project"), primary_key=True),
+    Column("control", Text, primary_key=True),
+    Column("label", Text, primary_key=True),
+    Column("since", Moment),
+)
+
 rounds = Table(
     "rounds",  # snapshots that were to be trained, and what became of them
     metadata,

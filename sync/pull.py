@@ -52,7 +52,10 @@ def pull(
     info = studio.project(project)
     log.see_config(project, info.config)
     cursor = log.cursor(project)
-    places = _Places(log, project, share, schema_of_groups(info.config))
+    schema = schema_of_groups(info.config)
+    spans = (c for c in schema.controls if c.form == "spans")
+    log.see_labels(project, ((c.name, value) for c in spans for value in c.values))
+    places = _Places(log, project, share, schema)
 
     def take_in(since: datetime | None) -> Appended:
         added = Appended()

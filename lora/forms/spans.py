@@ -70,11 +70,11 @@ class Spans(Form):
         `outputs` [rows, pieces, 2 labels], `target` [rows, pieces, labels]. Summed and not averaged
         over labels: a piece has at most a few tags, so a mean would fade with the labels' number.
         """
-        known = (target != IGNORE).all(dim=-1)
+        known = (target != IGNORE).any(dim=-1)
         rows = outputs[known].unflatten(-1, (-1, 2))
         table = torch.cat([torch.zeros_like(rows[..., :1]), rows], dim=-1)
         lost = torch.nn.functional.cross_entropy(
-            table.flatten(0, 1), target[known].flatten(), reduction="sum"
+            table.flatten(0, 1), target[known].flatten(), reduction="sum", ignore_index=IGNORE
         )
         return WEIGHT * lost / known.sum().clamp_min(1)
 

@@ -97,7 +97,14 @@ def test_any_change_gives_another_name(change: dict[str, Any]) -> None:
 
 
 def test_rows_without_labels_of_their_own_have_the_bytes_they_always_had() -> None:
-    assert "options" not in snapshot_to_json(replace(SNAPSHOT, examples=(ROW,)))
+    text = snapshot_to_json(replace(SNAPSHOT, examples=(ROW,)))
+    assert "options" not in text and "unasked" not in text
+
+
+def test_labels_that_were_not_on_offer_are_kept() -> None:
+    late = replace(SNAPSHOT, examples=(replace(ROW, unasked={"slots": ("X", "Y")}),))
+    assert snapshot_from_json(snapshot_to_json(late)) == late
+    assert late.hash != replace(SNAPSHOT, examples=(ROW,)).hash
 
 
 def _without(key: str) -> str:

@@ -128,3 +128,12 @@ def test_spans_that_nobody_was_asked_for_are_neither_right_nor_wrong() -> None:
     found = (Choice("a", "t", ("yes",)), Span("s", "t", 0, 1, "b", ("x",)))
     assert "s" not in right(schema, (Choice("a", "t", ("no",)),), found)
     assert right(schema, (Choice("a", "t", ("yes",)),), found)["s"] == [0.0, 1.0, 0.0]
+
+
+def test_spans_of_a_label_that_was_not_on_offer_judge_nobody(schema: Schema) -> None:
+    got: tuple[Region, ...] = (span(0, 4), span(5, 9, "colour"))
+    late = {"parts": ("colour",)}
+    assert right(schema, (span(0, 4),), got, None, late)["parts"] == [1.0, 0.0, 0.0]
+    assert "parts" not in right(schema, (), got, None, {"parts": ("colour", "thing")})
+    both = evaluate(schema, [(span(0, 4),)] * 2, [got] * 2, None, [late, {}])
+    assert both.controls["parts"].value == pytest.approx(2 * 2 / (2 * 2 + 1))

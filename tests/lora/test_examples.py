@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+import torch
 
 from label_config import Choice, Example, Span
 from label_config.controls import Control, Label, Schema
@@ -18,9 +19,13 @@ from lora.examples import (
     rows_of_example,
     with_options,
 )
+from lora.forms import form_of
+from lora.forms.form import IGNORE
 from lora.forms.spans import Mark, marks_of, tag_table
+from lora.learner import collate
+from lora.plan import Step
 from lora.windows import read_pieces
-from tests.lora.made import example
+from tests.lora.made import example, heads_of
 
 
 def tags(base: Base, schema: Schema, text: str, *spans: Span) -> list[list[int]]:
@@ -161,3 +166,31 @@ def test_options_become_labels_those_answered_first() -> None:
 
 def test_a_mark_beyond_the_window_is_cut(tiny: Base) -> None:
     assert tag_table([Mark(-2, 1, 0), Mark(2, 9, 0)], 3, 1)[:, 0].tolist() == [2, 0, 1]
+
+
+def test_a_label_that_was_not_on_offer_is_no_target(tiny: Base, schema: Schema) -> None:
+    made = replace(example(1, "play the red song", None, ("red song", "thing")))
+    late = replace(made, unasked={"parts": ("colour",)})
+    heads = list(heads_of(tiny, schema, 1).values())
+    tables = [
+        collate(Step(tuple(rows_of_example(tiny, schema, e))), heads, 0)["targets"]["parts"][0]
+        for e in (made, late)
+    ]
+    colour = schema.controls[1].values.index("colour")
+    assert (tables[1][:, colour] == IGNORE).all() and (tables[0][:, colour] == 0).any()
+    assert (tables[1][:, 1 - colour] == tables[0][:, 1 - colour]).all()
+    outputs = torch.randn(1, len(tables[0]), 4)
+    other = outputs.clone()
+    other[..., 2 * colour : 2 * colour + 2] += 1.0
+    loss = [
+        form_of(schema.controls[1]).loss(schema.controls[1], o, tables[1][None], torch.ones(1))
+        for o in (outputs, other)
+    ]
+    assert torch.isfinite(loss[0]) and loss[0] == loss[1]
+
+
+def test_a_row_from_before_the_control_was_there_teaches_nothing_about_it(
+    tiny: Base, schema: Schema
+) -> None:
+    made = replace(example(1, "play", "play"), unasked={"parts": ("thing", "colour")})
+    assert [dict(r.tags) for r in rows_of_example(tiny, schema, made)] == [{}]

@@ -110,3 +110,44 @@ def test_a_config_that_cannot_be_read_loses_nothing_and_the_mended_one_goes_on(
         turn(begun.world, "1")
     assert begun.world.log.counts("1").answers == 6
     assert len(next_round(begun, config(A + B, SPANS))[0].examples) == 6
+
+
+MORE = SPANS.replace("</Labels>", '<Label value="Z"/></Labels>')
+OTHER = '<Labels name="names" toName="text"><Label value="N"/></Labels>'
+
+
+def test_a_label_of_spans_that_came_later_says_nothing_on_older_answers(begun: House) -> None:
+    snapshot, _ = next_round(begun, config(A + B, MORE, OTHER))
+    assert {tuple(sorted(e.unasked.items())) for e in snapshot.examples} == {
+        (("names", ("N",)), ("slots", ("Z",)))
+    }
+
+
+def test_an_answer_saved_again_or_that_marks_a_later_label_was_asked_for_it(begun: House) -> None:
+    next_round(begun, config(A + B, MORE))
+    answered = [t for t, s in begun.studio.tasks.items() if s.annotations]
+    begun.studio.annotate(answered[0], [choice("B")])
+    state = begun.studio.tasks[answered[1]].annotations[0]
+    text = str(begun.studio.tasks[answered[1]].task.data["text"])
+    begun.studio.edit(state, [choice("A"), span(text, "Z")])
+    snapshot, _ = next_round(begun, config(A + B, MORE))
+    asked = {e.task for e in snapshot.examples if not e.unasked}
+    assert asked == set(answered[:2])
+
+
+def test_the_first_config_of_a_project_was_always_there(begun: House) -> None:
+    snapshot, _ = next_round(begun)
+    assert all(e.unasked == {} for e in snapshot.examples)
+
+
+def test_an_empty_answer_from_before_any_span_could_be_marked_is_left_out(house: House) -> None:
+    house.studio.change_config(config(A + B))
+    connect(house.world, "1")
+    tasks = [t for t, s in house.studio.tasks.items() if not s.annotations][:12]
+    for task in tasks[1:]:
+        house.studio.annotate(task, [choice("A")])
+    house.studio.annotate(tasks[0], [])
+    next_round(house)
+    snapshot, report = next_round(house, config(A + B, SPANS))
+    assert tasks[0] not in {e.task for e in snapshot.examples}
+    assert report["left_out"]["the answer is empty"] == 1
