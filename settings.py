@@ -15,6 +15,9 @@ PREFIX = "ANNOTUNE"
 NOT_OURS = {"ANNOTUNE_CACHE", "ANNOTUNE_SHARED", "ANNOTUNE_SCREENSHOTS", "ANNOTUNE_TEST_CACHE"}
 """Read by make and the tests only."""
 
+YES, NO = {"1", "true", "yes", "on"}, {"", "0", "false", "no", "off"}
+VARIANTS = {"lora", "rslora", "dora", "pissa", "lora+"}
+
 
 class InvalidSetting(ValueError):
     """A variable holds what it cannot; the message names it and what would do."""
@@ -81,6 +84,12 @@ class Backend:
     (adapters beside one copy), or auto: merged while the base is small."""
     dtype: str = "auto"
     """float32, bfloat16, or auto: bfloat16 where the processor multiplies it natively."""
+    quantize: str = ""
+    """nf4: causal bases are served with 4 bits a weight; empty: as they are."""
+    answer_tokens: int = 256
+    """Tokens of one answer that a causal base writes, at most."""
+    answer_s: float = 30.0
+    """Seconds of one such answer, at most; what is there by then counts."""
     urls: str = ""
     """Prefixes, separated by commas, that a task's text may be fetched from (valueType="url")."""
 
@@ -149,6 +158,16 @@ class Train:
     """cpu, cuda, or auto."""
     pool: int = 1500
     """Unlabelled texts that go into a snapshot."""
+    quantize: str = ""
+    """nf4: a causal base is held in 4 bits while it is trained (QLoRA); empty: as it is."""
+    variant: str = "lora"
+    """lora, rslora, dora, pissa or lora+: how a causal base is adapted; each is stored as LoRA."""
+    gradient_checkpointing: bool = False
+    """Compute a causal base's blocks twice and keep little of them: less memory, a third slower."""
+    checkpoint_s: float = 300.0
+    """Seconds between two checkpoints of a causal training; a killed one goes on from the last."""
+    gpus: int = 1
+    """GPUs of one causal training; more than one share the base (accelerate launch, FSDP)."""
 
 
 @dataclass(frozen=True)
@@ -230,6 +249,10 @@ def _read_secret(name: str, path: str) -> str:
 
 
 def _cast(name: str, raw: str, kind: Any) -> Any:
+    if kind is bool:
+        if raw.lower() not in YES | NO:
+            raise InvalidSetting(f"{name}={raw!r} must be 1 or 0")
+        return raw.lower() in YES
     try:
         return kind(raw)
     except ValueError as error:
@@ -251,12 +274,40 @@ def _check(s: Settings) -> None:
         raise InvalidSetting(
             f"ANNOTUNE_BACKEND_DTYPE={s.backend.dtype!r} must be auto, float32 or bfloat16"
         )
+    if s.backend.quantize not in {"", "nf4"}:
+        raise InvalidSetting(
+            f"ANNOTUNE_BACKEND_QUANTIZE={s.backend.quantize!r} must be nf4 or empty"
+        )
+    if s.backend.answer_tokens < 1 or s.backend.answer_s <= 0:
+        raise InvalidSetting("ANNOTUNE_BACKEND_ANSWER_TOKENS and _ANSWER_S must be above 0")
     if s.train.device not in {"auto", "cpu", "cuda"}:
         raise InvalidSetting(f"ANNOTUNE_TRAIN_DEVICE={s.train.device!r} must be auto, cpu or cuda")
     if s.train.every < 1 or s.train.steps < 0 or s.train.rank < 1:
         raise InvalidSetting("ANNOTUNE_TRAIN_EVERY and _RANK must be 1 or more, _STEPS 0 or more")
+    _check_causal(s.train)
     if not s.backend.password and s.backend.host not in {"127.0.0.1", "localhost", "::1"}:
         raise InvalidSetting(
             f"ANNOTUNE_BACKEND_HOST={s.backend.host} listens beyond this machine "
             "without a password; set ANNOTUNE_BACKEND_PASSWORD (or _PASSWORD_FILE)"
+        )
+
+
+def _check_causal(train: Train) -> None:
+    if train.quantize not in {"", "nf4"}:
+        raise InvalidSetting(f"ANNOTUNE_TRAIN_QUANTIZE={train.quantize!r} must be nf4 or empty")
+    if train.variant not in VARIANTS:
+        raise InvalidSetting(
+            f"ANNOTUNE_TRAIN_VARIANT={train.variant!r} must be one of {', '.join(sorted(VARIANTS))}"
+        )
+    if train.variant == "pissa" and train.quantize:
+        raise InvalidSetting(
+            "ANNOTUNE_TRAIN_VARIANT=pissa starts from the weights' own largest parts, which 4 bits "
+            "have not; use it without ANNOTUNE_TRAIN_QUANTIZE"
+        )
+    if train.checkpoint_s < 0 or train.gpus < 1:
+        raise InvalidSetting("ANNOTUNE_TRAIN_CHECKPOINT_S must be 0 or more, _GPUS 1 or more")
+    if train.gpus > 1 and (train.device == "cpu" or train.quantize):
+        raise InvalidSetting(
+            f"ANNOTUNE_TRAIN_GPUS={train.gpus} needs ANNOTUNE_TRAIN_DEVICE=auto or cuda, and no "
+            "ANNOTUNE_TRAIN_QUANTIZE: a 4-bit base stays on one"
         )

@@ -4,6 +4,7 @@ from label_config.check import Report, check, report_lines
 from label_config.conditions import drop_hidden
 from label_config.controls import (
     Admin,
+    BaseKind,
     Condition,
     Control,
     InvalidValue,
@@ -28,12 +29,14 @@ from label_config.values import (
     Snapshot,
     Span,
     Task,
+    Written,
     answer_key,
 )
 
 __all__ = [
     "Admin",
     "Annotation",
+    "BaseKind",
     "Choice",
     "Condition",
     "Control",
@@ -54,6 +57,7 @@ __all__ = [
     "Task",
     "TextObject",
     "Unsupported",
+    "Written",
     "answer_key",
     "check",
     "drop_hidden",

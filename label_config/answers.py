@@ -14,7 +14,7 @@ from typing import Any
 from label_config.controls import Control, ControlKind, Label
 from label_config.labels import SEPARATOR, option_labels
 
-FIELD: dict[ControlKind, str] = {
+FIELD: dict[ControlKind, str] = {  # a TextArea's is no label, and `text` is a span's own, too
     "Choices": "choices",
     "Taxonomy": "taxonomy",
     "Rating": "rating",
@@ -129,6 +129,17 @@ def read_number(value: Mapping[str, Any]) -> float | None:
     except OverflowError:  # JSON allows whole numbers beyond any float
         return None
     return number if math.isfinite(number) else None
+
+
+def read_written(value: Mapping[str, Any]) -> str | None:
+    """The text of a TextArea's region, a submission after the other on a line of its own; "" where
+    nothing is written there, None where it holds something else."""
+    raw = value.get("text")
+    parts = raw if isinstance(raw, list) else [raw]
+    written = [part for part in parts if isinstance(part, str)]
+    if len(written) < len(parts):
+        return None
+    return "\n".join(part for part in written if part.strip())
 
 
 def write_labels(

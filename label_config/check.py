@@ -1,5 +1,7 @@
 """What a label config gets from annotune, control by control, in words and as a dict.
 
+Of a whole schema it says what a causal base predicts; `Schema.served_by` says what an encoder does.
+
 Pure: the command line prints `report_lines` or dumps `Report.to_dict`.
 """
 
@@ -20,6 +22,7 @@ _TRAINED = {
     "number": "from answers; nothing is predicted before the first training",
     "pair": "from answers that compare two texts; nothing is known before the first ones",
     "spans": "from marked spans; nothing is predicted before the first training",
+    "text": "from written texts, by a causal base; before the first ones the base writes unaided",
 }
 
 
@@ -99,6 +102,8 @@ def form_words(control: Control) -> str:
         return " ".join(["a number", *bounds])
     if control.kind == "Pairwise":
         return "the left or the right text"
+    if control.kind == "TextArea":
+        return "a text, written by a causal base"
     if control.form == "spans":
         return f"spans of {labels}"
     where = " in a tree" if control.kind == "Taxonomy" or control.nested else ""

@@ -13,7 +13,7 @@ from label_config.controls import Condition, Control, Schema
 from label_config.tree import Element, ancestors, attributes
 from label_config.values import Choice, Region
 
-CONDITIONAL = {"View", "Choices", "Taxonomy"}
+CONDITIONAL = {"View", "Choices", "Taxonomy", "TextArea"}
 
 
 class ConditionProblem(ValueError):
@@ -27,7 +27,7 @@ class ConditionProblem(ValueError):
 def read_conditions(element: Element) -> tuple[Condition, ...]:
     """The conditions on a control and on every <View> around it; raises ConditionProblem.
 
-    Of controls the editor heeds them on Choices and Taxonomy alone.
+    Of controls the editor heeds them on Choices, Taxonomy and TextArea alone.
     """
     return tuple(
         condition

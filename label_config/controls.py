@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Literal
+
+from label_config.refusals import NEEDS_CAUSAL
 
 ControlKind = Literal[
     "Choices",
@@ -20,11 +22,16 @@ ControlKind = Literal[
     "Labels",
     "HyperTextLabels",
     "ParagraphLabels",
+    "TextArea",
 ]
 ObjectKind = Literal["Text", "HyperText", "Paragraphs"]
-Form = Literal["one", "many", "ordinal", "number", "pair", "spans"]
+Form = Literal["one", "many", "ordinal", "number", "pair", "spans", "text"]
 """What a model has to say: one label, any of several, a place on a scale, a number, which of two
-texts, or labelled pieces of a text. Several controls share a form; a head is made for a form."""
+texts, labelled pieces of a text, or a text of its own. Several controls share a form; a head is
+made for a form, but for "text", which only a causal base can write."""
+BaseKind = Literal["encoder", "causal"]
+"""What a base can say: choices, scales, numbers and spans, or these and texts."""
+WITHOUT_LABELS = frozenset({"Number", "TextArea"})
 
 
 class InvalidValue(ValueError):
@@ -87,9 +94,9 @@ class Control:
 
     `to_name`, `key`: of the one object; of a Pairwise, which compares two, `key` is the left one's
     and `right_key` the other's. Rating: the labels are "1" to the highest. Number: no labels, but
-    bounds where the config names them. `options`: the data key that holds the labels, where each
-    task brings its own; `labels` is then empty. `nested`: Choices with allowNested, whose answers
-    Label Studio stores as paths, as it always does for a Taxonomy.
+    bounds where the config names them; TextArea: no labels. `options`: the data key that holds the
+    labels, where each task brings its own; `labels` is then empty. `nested`: Choices with
+    allowNested, whose answers Label Studio stores as paths, as it always does for a Taxonomy.
     """
 
     name: str
@@ -109,7 +116,7 @@ class Control:
 
     def __post_init__(self) -> None:
         values = self.values
-        if not values and self.kind != "Number" and self.options is None:
+        if not values and self.kind not in WITHOUT_LABELS and self.options is None:
             raise InvalidValue(f"control {self.name!r} has no labels; add at least one")
         twice = sorted({v for v in values if values.count(v) > 1})
         if twice:
@@ -129,6 +136,8 @@ class Control:
             return "ordinal"
         if self.kind == "Number":
             return "number"
+        if self.kind == "TextArea":
+            return "text"
         if self.kind == "Pairwise":
             return "pair"
         if self.kind in {"Choices", "Taxonomy"}:
@@ -153,12 +162,16 @@ class Unsupported:
 
 @dataclass(frozen=True)
 class Schema:
-    """What one project asks for. `controls` are predicted; `unsupported` are named, not guessed."""
+    """What one project asks for. `controls` are predicted; `unsupported` are named, not guessed.
+
+    `whole`: the digest of the schema that this is a part of (see `served_by`); "": it is no part.
+    """
 
     controls: tuple[Control, ...]
     unsupported: tuple[Unsupported, ...] = ()
     objects: tuple[TextObject, ...] = ()
     admin: Admin = Admin()
+    whole: str = ""
 
     def __post_init__(self) -> None:
         names = [c.name for c in self.controls]
@@ -170,7 +183,12 @@ class Schema:
 
     @cached_property
     def digest(self) -> str:
-        """Hex SHA-256 over what decides a prediction; its first eight digits name the schema."""
+        """Hex SHA-256 over what decides a prediction; its first eight digits name the schema.
+
+        A part has the digest of the whole: it names the config, whichever base answers.
+        """
+        if self.whole:
+            return self.whole
         read = [asdict(c) for c in self.controls], [asdict(o) for o in self.objects]
         canonical = json.dumps(read, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(canonical.encode()).hexdigest()
@@ -183,6 +201,23 @@ class Schema:
     def keys(self) -> tuple[str, ...]:
         """The distinct data keys the controls read, in order of first use."""
         return tuple(dict.fromkeys(key for c in self.controls for key in c.keys))
+
+    def served_by(self, kind: BaseKind) -> Schema:
+        """What a base of this kind predicts of it: a causal one everything, an encoder no texts."""
+        kept = tuple(c for c in self.controls if c.form != "text" or kind == "causal")
+        if len(kept) == len(self.controls):
+            return self
+        keys = {key for c in kept for key in c.keys}
+        refused = [
+            Unsupported(c.name, c.kind, *NEEDS_CAUSAL) for c in self.controls if c not in kept
+        ]
+        return replace(
+            self,
+            controls=kept,
+            unsupported=(*self.unsupported, *refused),
+            objects=tuple(o for o in self.objects if o.key in keys),
+            whole=self.digest,
+        )
 
     def text_object(self, key: str) -> TextObject:
         """The object that shows a data key; a plain <Text> where the schema names none."""

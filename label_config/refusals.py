@@ -10,11 +10,13 @@ _CHAT = ("it writes or rates the messages of a chat", "show the chat as <Paragra
 _RELATION = ("relations between spans are not predicted", "leave them to people")
 _CODE = ("what it stores is defined by its own code", "use one of Label Studio's own controls")
 
+NEEDS_CAUSAL = (
+    "needs a causal base",
+    'let one serve it (annotune-base="smollm" on the root <View>, or ANNOTUNE_TRAIN_BASE), leave '
+    "it to people, or ask with <Choices> or <Labels>",
+)
+"""Of a control that asks for a text, where the base is an encoder."""
 REFUSED: dict[str, tuple[str, str]] = {
-    "TextArea": (
-        "needs a causal base",
-        "leave it to people until causal bases are served, or ask with <Choices> or <Labels>",
-    ),
     "Relations": _RELATION,
     "Relation": _RELATION,
     "Ranker": ("an order of items is not predicted", "ask for a <Rating> or <Pairwise> instead"),

@@ -15,6 +15,7 @@ from label_studio_sdk.label_interface import LabelInterface
 from label_config.admin import read_admin
 from label_config.conditions import ConditionProblem, follow_conditions, read_conditions
 from label_config.controls import (
+    WITHOUT_LABELS,
     Control,
     ControlKind,
     InvalidValue,
@@ -34,7 +35,10 @@ _SPANS: dict[str, tuple[str, ...]] = {  # which objects a span control works on,
     "HyperTextLabels": ("Text", "HyperText"),
     "ParagraphLabels": ("Paragraphs",),
 }
-_WHOLE: tuple[ControlKind, ...] = ("Choices", "Taxonomy", "Rating", "Number", "Pairwise")
+_WHOLE: tuple[ControlKind, ...] = (
+    *("Choices", "Taxonomy", "Rating", "Number", "Pairwise"),
+    "TextArea",
+)
 PREDICTED = frozenset({*_SPANS, *_WHOLE})
 
 
@@ -201,7 +205,7 @@ def _labels(
     element: Element, tag: str, attr: dict[str, str], nested: bool
 ) -> tuple[tuple[Label, ...], str | None]:
     """(labels of the config, data key of the labels that each task brings)."""
-    if tag == "Number":
+    if tag in WITHOUT_LABELS:
         return (), None
     if tag == "Rating":
         return rating_labels(attr.get("maxrating") or "5"), None
@@ -244,24 +248,37 @@ def _bounds(attr: dict[str, str]) -> tuple[float | None, float | None, float | N
 
 
 def _without_clashes(read: list[_Read]) -> tuple[list[_Read], list[Unsupported]]:
-    """Controls whose data key is shown by one kind of object only, and the others refused."""
+    """Controls whose data key is shown by one kind of object only, and the others refused.
+
+    Where only a control that asks for a text shows it otherwise, that one yields: what an encoder
+    predicts does not depend on what it cannot.
+    """
+    answered = [r for r in read if r.control.form != "text"]
+    mixed = _mixed_keys(answered)
+    clashing = {r.control.name: mixed & set(r.control.keys) for r in answered}
+    kept = [r for r in answered if not clashing[r.control.name]]
+    for r in (r for r in read if r.control.form == "text"):
+        clashing[r.control.name] = _mixed_keys([*kept, r]) | (mixed & set(r.control.keys))
+        kept += [] if clashing[r.control.name] else [r]
+    return [r for r in read if r in kept], [
+        Unsupported(
+            r.control.name,
+            r.control.kind,
+            f"two kinds of objects show the data key {min(clashing[r.control.name])!r}",
+            "give each object a data key of its own",
+        )
+        for r in read
+        if r not in kept
+    ]
+
+
+def _mixed_keys(read: list[_Read]) -> set[str]:
+    """The data keys that several kinds of objects show."""
     shapes: dict[str, set[tuple[object, ...]]] = {}
     for o in (o for r in read for o in r.objects):
         shape = (o.kind, o.name_key, o.text_key, o.url, o.inline)
         shapes.setdefault(o.key, set()).add(shape)
-    mixed = {key for key, kinds in shapes.items() if len(kinds) > 1}
-    kept = [r for r in read if not mixed & set(r.control.keys)]
-    clashing = [
-        Unsupported(
-            r.control.name,
-            r.control.kind,
-            f"two kinds of objects show the data key {min(mixed & set(r.control.keys))!r}",
-            "give each object a data key of its own",
-        )
-        for r in read
-        if mixed & set(r.control.keys)
-    ]
-    return kept, clashing
+    return {key for key, kinds in shapes.items() if len(kinds) > 1}
 
 
 def _first_line(error: Exception) -> str:

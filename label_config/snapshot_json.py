@@ -10,12 +10,13 @@ from dataclasses import asdict
 from typing import Any
 
 from label_config.controls import InvalidValue, Label
-from label_config.values import Choice, Example, Origin, Quantity, Region, Snapshot, Span
+from label_config.values import Choice, Example, Origin, Quantity, Region, Snapshot, Span, Written
 
-KINDS: dict[str, type[Choice] | type[Span] | type[Quantity]] = {
+KINDS: dict[str, type[Region]] = {
     "choice": Choice,
     "span": Span,
     "quantity": Quantity,
+    "written": Written,
 }
 
 

@@ -101,7 +101,22 @@ class Quantity:
         _check_score(self.from_name, self.score)
 
 
-Region = Choice | Span | Quantity
+@dataclass(frozen=True)
+class Written:
+    """The answer of a TextArea control: a text, in which several submissions are lines."""
+
+    from_name: str
+    to_name: str
+    text: str
+    score: float | None = None
+
+    def __post_init__(self) -> None:
+        if not self.text.strip():
+            raise InvalidValue(f"the text of {self.from_name!r} is empty; leave the region out")
+        _check_score(self.from_name, self.score)
+
+
+Region = Choice | Span | Quantity | Written
 
 
 def _check_score(name: str, score: float | None) -> None:
@@ -112,9 +127,13 @@ def _check_score(name: str, score: float | None) -> None:
 
 
 def answer_key(region: Region) -> tuple[object, ...]:
-    """What makes two regions the same answer: everything but score (and order of labels)."""
+    """What makes two regions the same answer: everything but score (and order of labels, and how
+    the lines of a text end)."""
     if isinstance(region, Quantity):
         return (region.from_name, region.to_name, region.value)
+    if isinstance(region, Written):
+        lines = region.text.strip().splitlines()
+        return (region.from_name, region.to_name, "\n".join(line.rstrip() for line in lines))
     labels = tuple(sorted(region.labels))
     if isinstance(region, Span):
         return (region.from_name, region.to_name, labels, region.start, region.end)

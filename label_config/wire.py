@@ -19,12 +19,13 @@ from label_config.answers import (
     lost_labels,
     read_labels,
     read_number,
+    read_written,
     write_labels,
 )
 from label_config.controls import Control, Label, Schema, TextObject
 from label_config.dialogue import read_dialogue
 from label_config.spans import Source, read_place, read_source, source_text, write_place
-from label_config.values import Choice, Inputs, Prediction, Quantity, Region, Span, Task
+from label_config.values import Choice, Inputs, Prediction, Quantity, Region, Span, Task, Written
 
 
 @dataclass(frozen=True)
@@ -156,6 +157,12 @@ class _Reader:
             if number is None:
                 return f"a region of {control.name!r} has no number value.number"
             return Quantity(control.name, control.to_name, number, score)
+        if control.kind == "TextArea":
+            text = read_written(value)
+            if not text:
+                why = "has no text or texts value.text" if text is None else "is empty, no answer"
+                return f"a region of {control.name!r} {why}"
+            return Written(control.name, control.to_name, text, score)
         named = self._named(control, value)
         if isinstance(named, str):
             return named
@@ -241,6 +248,8 @@ def _value(
     if isinstance(region, Quantity):
         whole = region.value.is_integer() and abs(region.value) < 2**53
         return {"number": int(region.value) if whole else region.value}
+    if isinstance(region, Written):
+        return {"text": [region.text]}
     labels = control_labels(control, data)
     written = write_labels(control, region.labels, () if isinstance(labels, str) else labels)
     if not isinstance(region, Span):

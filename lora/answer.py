@@ -45,7 +45,7 @@ def answer(network: Network, loaded: Loaded, rows: Sequence[Inputs]) -> list[Ans
             answers = form_of(head.control).read(head, list(given.values()), _embedder(network))
             for i, one in zip(given, answers, strict=True):
                 said[i][head.control.name] = one
-    return [_joined(loaded.schema, by_control) for by_control in said]
+    return [joined(loaded.schema, by_control) for by_control in said]
 
 
 def _encode(network: Network, loaded: Loaded, rows: Sequence[Inputs]) -> Mapping[Place, Encoded]:
@@ -73,7 +73,8 @@ def _embedder(network: Network) -> Embed:
     return embed
 
 
-def _joined(schema: Schema, said: Mapping[str, Said]) -> Answer:
+def joined(schema: Schema, said: Mapping[str, Said]) -> Answer:
+    """One row's answer from what its controls say."""
     regions = tuple(r for got, _ in said.values() for r in got)
     shown = drop_hidden(schema, regions)
     hidden = {r.from_name for r in regions} - {r.from_name for r in shown}

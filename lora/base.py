@@ -1,8 +1,7 @@
-"""The base model: the encoder that adapters of this program sit on.
+"""The base model: the encoder or the causal model that adapters of this program sit on.
 
 Loaded once per process from local safetensors, checked against a pin, and then never changed: the
-networks that carry LoRA share its weights (lora/network.py). If a quantised base ever comes, this
-is the one file that may import bitsandbytes.
+networks that carry LoRA share its weights (lora/network.py).
 """
 
 from __future__ import annotations
@@ -13,27 +12,32 @@ from typing import Any, Literal
 
 import torch
 import transformers
-from safetensors import SafetensorError
-from transformers import AutoModel, AutoTokenizer
+from safetensors import SafetensorError, safe_open
+from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoTokenizer
 from transformers.models.auto.modeling_auto import (
     MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
     MODEL_FOR_MASKED_LM_MAPPING_NAMES,
 )
 
+from lora.bundled import converted
 from lora.errors import BaseUnavailable
 from lora.recipe import Source, find_source
 
 WINDOW = 256  # word pieces; what all-MiniLM-L6-v2 was trained to pool over
+CONTEXT = 4096  # tokens of a causal base's prompt and answer; bounds the memory of its cache
 PADDED = {"roberta", "xlm-roberta", "camembert", "roberta-prelayernorm", "mpnet", "longformer"}
 """Kinds that count positions from the padding id + 1 on, so that those before are lost."""
+
+PLACE: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 
 Kind = Literal["encoder", "causal"]
 
 
 @dataclass(frozen=True)
 class Base:
-    """A loaded encoder. `revision` names its weights (SHA-256, or the hub's commit); `max_tokens`
-    is one window's size, special tokens included."""
+    """A loaded model. `revision` names its weights (SHA-256, or the hub's commit); `max_tokens` is
+    one window's size, special tokens included; of a causal base, what prompt and answer share.
+    `quantize`: "nf4" where its linear layers hold 4 bits a weight, else empty."""
 
     name: str
     upstream: str
@@ -42,6 +46,8 @@ class Base:
     model: Any
     hidden: int
     max_tokens: int
+    kind: Kind = "encoder"
+    quantize: str = ""
 
 
 def pick_device(device: str) -> str:
@@ -49,21 +55,19 @@ def pick_device(device: str) -> str:
     return ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
 
 
-def load_base(name: str, *, threads: int | None = None, device: str = "cpu") -> Base:
+def load_base(
+    name: str, *, threads: int | None = None, device: str = "cpu", quantize: str = ""
+) -> Base:
     """Load a base by its name (lora/recipe.py) on `device`, ready to infer.
 
-    `threads`: CPU threads of the whole process. Raises BaseUnavailable when the base is not there,
-    its weights are not the pinned ones, it is no encoder, or it has no fast tokenizer (offsets
-    come from that).
+    `threads`: CPU threads of the whole process. `quantize`: "nf4" for a causal base with 4 bits a
+    weight. An encoder is float32; a causal base bf16 where the processor is fast at it. Raises
+    BaseUnavailable when the base is not there, its weights are not the pinned ones, they do not
+    fill the model, or it has no fast tokenizer (offsets come from that).
     """
     if threads:
         torch.set_num_threads(threads)
     source = find_source(name)
-    if base_kind(source) != "encoder":
-        raise BaseUnavailable(
-            f"base {name!r} is a causal model; an encoder is needed for choices and spans, "
-            "causal bases come with an issue of their own"
-        )
     revision = source.commit or source.digest()
     if source.pinned and revision != source.pinned:
         raise BaseUnavailable(
@@ -71,15 +75,56 @@ def load_base(name: str, *, threads: int | None = None, device: str = "cpu") -> 
             f"{source.pinned[:12]}...; reinstall the package from a source you trust"
         )
     transformers.utils.logging.disable_progress_bar()
-    place: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source.folder, **place)
-        model = AutoModel.from_pretrained(
-            source.folder, use_safetensors=True, dtype=torch.float32, **place
-        )
+        source = converted(source)
+        kind = base_kind(source)
+        tokenizer = AutoTokenizer.from_pretrained(source.folder, **PLACE)
+        model = _model(source, kind, pick_device(device), quantize)
     except (OSError, ValueError, RuntimeError, ImportError, SafetensorError) as error:
         raise BaseUnavailable(f"base {name!r} cannot be loaded: {_first_line(error)}") from error
-    return as_base(source, revision, tokenizer, model.to(pick_device(device)))
+    return as_base(source, revision, tokenizer, model, kind, quantize)
+
+
+def _model(source: Source, kind: Kind, device: str, quantize: str) -> Any:
+    if kind == "encoder":
+        if quantize:
+            raise BaseUnavailable(f"base {source.name!r} is an encoder; only causal ones quantise")
+        model = AutoModel.from_pretrained(
+            source.folder, use_safetensors=True, dtype=torch.float32, **PLACE
+        )
+        return model.to(device)
+    _check_kin(source)
+    how: dict[str, Any] = {"dtype": torch.bfloat16 if bf16_is_fast(device) else torch.float32}
+    if quantize:
+        from lora.nf4 import settings  # here: it imports bitsandbytes, which takes a second
+
+        how |= {"quantization_config": settings(quantize, how["dtype"]), "device_map": device}
+    model, info = AutoModelForCausalLM.from_pretrained(
+        source.folder, use_safetensors=True, output_loading_info=True, **how, **PLACE
+    )
+    if missing := sorted(info["missing_keys"]):
+        raise _unlike(source, missing)
+    return model if quantize else model.to(device)
+
+
+def _check_kin(source: Source) -> None:
+    """Refuse weights of another kind than the config's before room is made for the model."""
+    config = AutoConfig.from_pretrained(source.folder, **PLACE)
+    with torch.device("meta"):
+        wanted = list(AutoModelForCausalLM.from_config(config).state_dict())
+    for path in source.weights:
+        with safe_open(path, framework="pt") as file:
+            names = list(file.keys())
+        if any(w == n or w.endswith(f".{n}") for n in names[:8] for w in wanted):
+            return
+    raise _unlike(source, wanted)
+
+
+def _unlike(source: Source, missing: list[str]) -> BaseUnavailable:
+    return BaseUnavailable(
+        f"base {source.name!r} has no weights for {len(missing)} parts of its model, "
+        f"{missing[0]!r} the first; its weights and its config.json do not belong together"
+    )
 
 
 def base_kind(source: Source) -> Kind:
@@ -103,7 +148,14 @@ def base_kind(source: Source) -> Kind:
     return "causal" if only_causal else "encoder"
 
 
-def as_base(source: Source, revision: str, tokenizer: Any, model: Any) -> Base:
+def as_base(
+    source: Source,
+    revision: str,
+    tokenizer: Any,
+    model: Any,
+    kind: Kind = "encoder",
+    quantize: str = "",
+) -> Base:
     """A Base from its parts, frozen; raises BaseUnavailable when the tokenizer is a slow one."""
     if not getattr(tokenizer, "is_fast", False):
         raise BaseUnavailable(f"base {source.name!r} has no fast tokenizer, so no exact offsets")
@@ -118,14 +170,16 @@ def as_base(source: Source, revision: str, tokenizer: Any, model: Any) -> Base:
         tokenizer=tokenizer,
         model=model,
         hidden=int(model.config.hidden_size),
-        max_tokens=min(WINDOW, _room(model.config)),
+        max_tokens=min(WINDOW if kind == "encoder" else CONTEXT, _room(model.config, kind)),
+        kind=kind,
+        quantize=quantize,
     )
 
 
-def _room(config: Any) -> int:
+def _room(config: Any, kind: Kind) -> int:
     """Positions a text may have. A config without such a number has relative positions only."""
-    room = int(getattr(config, "max_position_embeddings", 0) or WINDOW)
-    if config.model_type in PADDED:
+    room = int(getattr(config, "max_position_embeddings", 0) or CONTEXT)
+    if kind == "encoder" and config.model_type in PADDED:
         room -= int(config.pad_token_id or 0) + 1
     return room
 

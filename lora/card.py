@@ -44,8 +44,8 @@ with plain PEFT; the heads are in `heads.safetensors`, described by `heads.json`
 {scores}
 
 Nothing was fitted or chosen on the holdout. accuracy: share of rows answered exactly as the human
-did. closeness: 1 - |error| / range. f1: exact-match micro F1 of (label, start, end). The
-probabilities are the model's own; they are not calibrated.
+did. closeness: 1 - |error| / range. f1: exact-match micro F1 of (label, start, end). chrf: mean
+sentence chrF of texts, from 0 to 1. The probabilities are the model's own; they are not calibrated.
 """
 
 
@@ -76,4 +76,6 @@ def write_card(recipe: Recipe, upstream: str, schema: Schema, report: Mapping[st
 def _about(c: Control) -> str:
     if c.options is not None:
         return "labels of each task's own"
+    if c.form == "text":
+        return "a text"
     return "a number" if c.form == "number" else f"{len(c.labels)} labels"

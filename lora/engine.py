@@ -16,7 +16,8 @@ from typing import Any
 from lora.base import Base
 from lora.errors import BaseUnavailable
 from lora.lane import Lane
-from lora.network import Network, cast
+from lora.network import Network, Tree, cast
+from lora.networks import network_of
 from lora.weights import pick_mode
 
 RETRY_S = 15.0  # a base that failed to load is tried again after this long
@@ -31,17 +32,20 @@ class Engine:
 
     base: Base
     lane: Lane
-    side: Network
+    side: Tree
 
 
 @dataclass(frozen=True)
 class LaneSettings:
-    """How a base serves; the words of settings.Backend."""
+    """How a base serves; the words of settings.Backend. `answer_tokens`, `answer_s`: the limits of
+    one decoded answer."""
 
     queue: int = 256
     gather_s: float = 0.002
     serve: str = "auto"
     dtype: str = "float32"
+    answer_tokens: int = 256
+    answer_s: float = 30.0
 
 
 def start_engine(base: Base, settings: LaneSettings) -> Engine:
@@ -49,12 +53,23 @@ def start_engine(base: Base, settings: LaneSettings) -> Engine:
     mode = pick_mode(base, settings.serve, settings.dtype)
     if not mode.merged:  # adapters are added on the way: no master copy in float32 is needed
         base = replace(base, model=cast(base.model, mode.dtype))
-    network = Network(base, mode)
+    network = network_of(base, mode)
     network.activate(WARM, {})
-    network.encode(WARM)
-    lane = Lane(queue=settings.queue, gather_s=settings.gather_s, name=f"-{base.name}"[:40])
+    lane = _warm_lane(network, settings)
     lane.start(network)
     return Engine(base, lane, network.twin())
+
+
+def _warm_lane(network: Tree, settings: LaneSettings) -> Lane:
+    how: dict[str, Any] = {"queue": settings.queue, "gather_s": settings.gather_s}
+    how["name"] = f"-{network.base.name}"[:40]
+    if isinstance(network, Network):
+        network.encode(WARM)
+        return Lane(**how)
+    from lora.causal.answer import Limits  # here: an encoder's server needs none of it
+    from lora.causal.lane import CausalLane
+
+    return CausalLane(**how, limits=Limits(settings.answer_tokens, settings.answer_s))
 
 
 class Engines:

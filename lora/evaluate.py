@@ -4,6 +4,8 @@ Over the rows whose human answered the control:
   accuracy   one, many, pair: the answer is the human's (of many the whole set)
   closeness  Rating and Number: 1 - |error| / range, at least 0; the range is the scale's, or that
              of the train answers; no answer is 0
+  chrf       TextArea: sentence chrF / 100 (character n-grams, 0 to 1) against the human's text; no
+             answer is 0
 Spans are judged over all rows: f1, exact-match micro F1 of (label, start, end). A schema's score is
 the mean over the controls that had something to be judged on.
 """
@@ -14,9 +16,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sacrebleu.metrics.chrf import CHRF
+
 from label_config.conditions import hidden_controls
 from label_config.controls import Control, Form, Schema
-from label_config.values import Choice, Quantity, Region, Span
+from label_config.values import Choice, Quantity, Region, Span, Written
 
 Answers = tuple[Region, ...]
 Ranges = Mapping[str, float]
@@ -31,7 +35,9 @@ METRICS: Mapping[Form, str] = {
     "ordinal": "closeness",
     "number": "closeness",
     "spans": "f1",
+    "text": "chrf",
 }
+_CHRF = CHRF()  # chrF2 of up to six characters, without words: sacrebleu's defaults
 
 
 @dataclass(frozen=True)
@@ -112,6 +118,8 @@ def right(
         elif c.form == "ordinal":
             steps = float(max(1, len(c.labels) - 1))
             marks |= _closeness(c, _place(c, gold), _place(c, got), steps)
+        elif c.form == "text":
+            marks |= _likeness(c, _written(c, gold), _written(c, got))
         elif want_labels := _labels(c, gold):
             marks[c.name] = [1.0 if want_labels == _labels(c, got) else 0.0]
     return marks
@@ -139,6 +147,10 @@ def _closeness(
         extent = c.high - c.low if c.low is not None and c.high is not None else abs(want)
     error = abs(want - have)
     return {c.name: [max(0.0, 1 - error / extent) if extent > 0 else float(error == 0)]}
+
+
+def _likeness(c: Control, want: str, have: str) -> dict[str, list[float]]:
+    return {c.name: [_CHRF.sentence_score(have, [want]).score / 100]} if want else {}
 
 
 def _spans(c: Control, answers: Answers, asked: Collection[str]) -> set[tuple[str, int, int]]:
@@ -169,6 +181,11 @@ def _place(c: Control, answers: Answers) -> float | None:
 def _number(c: Control, answers: Answers) -> float | None:
     found = (r.value for r in answers if isinstance(r, Quantity) and r.from_name == c.name)
     return next(found, None)
+
+
+def _written(c: Control, answers: Answers) -> str:
+    found = (r.text for r in answers if isinstance(r, Written) and r.from_name == c.name)
+    return next(found, "")
 
 
 def _score(control: Control, marks: Sequence[Sequence[float]]) -> ControlScore:

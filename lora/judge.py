@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from label_config.controls import Schema
-from label_config.values import Example
-from lora.answer import answer
+from label_config.values import Example, Inputs
+from lora.answer import Answer, answer
 from lora.base import Base
 from lora.errors import BrokenAdapter
 from lora.evaluate import Ranges, evaluate, right
 from lora.heads import Head
 from lora.loaded import Loaded, open_folder, open_version, ready
-from lora.network import Network
+from lora.network import Network, Tree
+from lora.networks import network_of
 from lora.weights import pick_mode
 
 CHUNK = 16  # rows of one batch, as at serving
@@ -40,7 +42,7 @@ def judge_all(
     serves knows of the project's texts; `serve`, `dtype`: how the server computes, as in
     settings.Backend.
     """
-    network = Network(base, pick_mode(base, serve, dtype))
+    network = network_of(base, pick_mode(base, serve, dtype))
     opened = open_folder(network, candidate, "candidate", schema.digest)
     ranges = ranges_of(opened.heads)
     scores: dict[str, Any] = {
@@ -50,10 +52,10 @@ def judge_all(
     }
     if champion is not None:
         below = champion_base or base
-        other = Network(below, pick_mode(below, serve, dtype)) if champion_base else network
+        other = network_of(below, pick_mode(below, serve, dtype)) if champion_base else network
         try:
             loaded = ready(other, open_version(other, champion), schema)
-            scores["champion"] = judge(other, loaded, holdout, ranges)
+            scores["champion"] = judge(other, loaded, holdout, ranges, schema)
         except BrokenAdapter as error:
             notes.append(f"the champion could not be judged: {error}")
     return scores
@@ -70,19 +72,37 @@ def ranges_of(heads: Mapping[str, Head]) -> dict[str, float]:
 
 
 def judge(
-    network: Network, loaded: Loaded, holdout: Sequence[Example], ranges: Ranges | None = None
+    network: Tree,
+    loaded: Loaded,
+    holdout: Sequence[Example],
+    ranges: Ranges | None = None,
+    schema: Schema | None = None,
 ) -> dict[str, Any]:
-    """One contestant's scores, and `right`: each row's marks, in an order all contestants share."""
+    """One contestant's scores, and `right`: each row's marks, in an order all contestants share.
+
+    `schema`: what is judged, where that is more than the contestant's base can answer.
+    """
+    schema, answers = schema or loaded.schema, _answering(network)
     rows = sorted(holdout, key=lambda e: e.id)
     got = [
         a.regions
         for i in range(0, len(rows), CHUNK)
-        for a in answer(network, loaded, [e.inputs for e in rows[i : i + CHUNK]])
+        for a in answers(loaded, [e.inputs for e in rows[i : i + CHUNK]])
     ]
     unasked = [e.unasked for e in rows]
-    scores = evaluate(loaded.schema, [e.answers for e in rows], got, ranges, unasked)
+    scores = evaluate(schema, [e.answers for e in rows], got, ranges, unasked)
     marks = {
-        e.id: right(loaded.schema, e.answers, regions, ranges, e.unasked)
+        e.id: right(schema, e.answers, regions, ranges, e.unasked)
         for e, regions in zip(rows, got, strict=True)
     }
     return {**scores.to_dict(), "right": marks}
+
+
+def _answering(network: Tree) -> Callable[[Loaded, Sequence[Inputs]], list[Answer]]:
+    if isinstance(network, Network):
+        return partial(answer, network)
+    from lora.causal.answer import Answerer  # here: an encoder's trainer needs none of it
+    from lora.causal.network import CausalNetwork
+
+    assert isinstance(network, CausalNetwork)
+    return Answerer(network).answer

@@ -16,13 +16,13 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as Late
 from dataclasses import dataclass, field
+from typing import Any
 
 from label_config.values import Inputs
 from lora.answer import Answer, answer
 from lora.errors import NotReady, Overloaded
 from lora.forms.choice import MOST_OPTIONS
 from lora.loaded import Loaded
-from lora.network import Network
 
 CHUNK = 64  # rows of one batch at most
 CHUNK_WORK = 6000  # and their work: some 1500 word pieces, a few tenths of a second on two cores
@@ -38,7 +38,9 @@ Answers = list[Answer | None]
 
 
 @dataclass(frozen=True, eq=False)
-class _Chunk:
+class Chunk:
+    """Rows of one request, and the future that its asker waits for."""
+
     loaded: Loaded
     rows: Sequence[Inputs]
     work: int
@@ -49,20 +51,22 @@ class Lane:
     """Answers chunks in turn. `queue`: how many may wait before a request is refused; `gather_s`:
     how long to wait for more small requests where several come at once."""
 
+    rows, work = CHUNK, CHUNK_WORK  # of one batch at most
+
     def __init__(self, *, queue: int, gather_s: float = 0.002, name: str = "") -> None:
         self._limit = queue
         self._gather_s = gather_s
         self._name = name
         self._turn = threading.Condition()
-        self._interactive: deque[_Chunk] = deque()
-        self._bulk: deque[_Chunk] = deque()
+        self._interactive: deque[Chunk] = deque()
+        self._bulk: deque[Chunk] = deque()
         self._closed = False
         self._in_a_row = 0
         self._crowd = (1, 0.0)  # requests answered by the last batch, and when it was done
         self._rate: float | None = None  # work a second
         self._thread: threading.Thread | None = None
 
-    def start(self, network: Network) -> None:
+    def start(self, network: Any) -> None:
         """Hand the network to the lane's own thread."""
         self._thread = threading.Thread(
             target=self._run, args=(network,), name=f"annotune-lane{self._name}", daemon=True
@@ -97,7 +101,7 @@ class Lane:
         the queue holds is taken when nothing else waits.
         """
         order = _by_length(rows)
-        chunks = _cut(loaded, [rows[i] for i in order])
+        chunks = self._cut(loaded, [rows[i] for i in order])
         with self._turn:
             if self._closed:
                 raise NotReady("the model server is stopping")
@@ -109,7 +113,7 @@ class Lane:
             self._turn.notify()
         return lambda seconds: _unsorted(order, _collect(chunks, seconds))
 
-    def _refuse_late(self, chunks: Sequence[_Chunk], bulk: bool, within_s: float | None) -> None:
+    def _refuse_late(self, chunks: Sequence[Chunk], bulk: bool, within_s: float | None) -> None:
         if within_s is None or self._rate is None:
             return
         ahead = [*self._interactive, *(self._bulk if bulk else ())]
@@ -122,7 +126,7 @@ class Lane:
             message = f"the work that waits would take about {theirs:.0f} s"
         raise Overloaded(message, retry_after=max(1, round(theirs or mine)))
 
-    def _run(self, network: Network) -> None:
+    def _run(self, network: Any) -> None:
         while True:
             with self._turn:
                 self._turn.wait_for(lambda: self._closed or self.waiting)
@@ -134,15 +138,15 @@ class Lane:
             _answer_batch(network, taken)
             self._measure(taken, began)
 
-    def _measure(self, taken: Sequence[_Chunk], began: float) -> None:
+    def _measure(self, taken: Sequence[Chunk], began: float) -> None:
         now = time.monotonic()
         work = sum(c.work for c in taken)
-        if work >= CHUNK_WORK / 4 and now > began:  # small batches are mostly overhead
+        if work >= self.work / 4 and now > began:  # small batches are mostly overhead
             rate = work / (now - began)
             self._rate = rate if self._rate is None else 0.8 * self._rate + 0.2 * rate
         self._crowd = (len(taken), now)
 
-    def _gather(self) -> list[_Chunk]:
+    def _gather(self) -> list[Chunk]:
         """The next batch: a chunk, and others for the same Loaded that fit beside it."""
         queue = self._next()
         batch = [queue.popleft()]
@@ -156,7 +160,7 @@ class Lane:
                 return batch
             self._turn.wait(left)
 
-    def _next(self) -> deque[_Chunk]:
+    def _next(self) -> deque[Chunk]:
         bulk_turn = not self._interactive or self._in_a_row >= FAIR
         if self._bulk and bulk_turn:
             self._in_a_row = 0
@@ -164,10 +168,23 @@ class Lane:
         self._in_a_row += 1
         return self._interactive
 
-    def _join(self, batch: list[_Chunk], queue: deque[_Chunk]) -> None:
+    def _cut(self, loaded: Loaded, rows: Sequence[Inputs]) -> list[Chunk]:
+        chunks: list[Chunk] = []
+        batch: list[Inputs] = []
+        total = 0
+        for row in rows:
+            work = work_of(row)
+            if batch and (len(batch) == self.rows or total + work > self.work):
+                chunks.append(Chunk(loaded, batch, total))
+                batch, total = [], 0
+            batch.append(row)
+            total += work
+        return [*chunks, Chunk(loaded, batch, total)] if batch else chunks
+
+    def _join(self, batch: list[Chunk], queue: deque[Chunk]) -> None:
         rows, work = sum(len(c.rows) for c in batch), sum(c.work for c in batch)
         for chunk in [c for c in queue if c.loaded is batch[0].loaded]:
-            if rows + len(chunk.rows) > CHUNK or work + chunk.work > CHUNK_WORK:
+            if rows + len(chunk.rows) > self.rows or work + chunk.work > self.work:
                 return
             queue.remove(chunk)
             batch.append(chunk)
@@ -185,20 +202,6 @@ def _by_length(rows: Sequence[Inputs]) -> list[int]:
     return sorted(range(len(rows)), key=lambda i: work_of(rows[i]))
 
 
-def _cut(loaded: Loaded, rows: Sequence[Inputs]) -> list[_Chunk]:
-    chunks: list[_Chunk] = []
-    batch: list[Inputs] = []
-    total = 0
-    for row in rows:
-        work = work_of(row)
-        if batch and (len(batch) == CHUNK or total + work > CHUNK_WORK):
-            chunks.append(_Chunk(loaded, batch, total))
-            batch, total = [], 0
-        batch.append(row)
-        total += work
-    return [*chunks, _Chunk(loaded, batch, total)] if batch else chunks
-
-
 def _unsorted(order: Sequence[int], answers: Answers) -> Answers:
     placed: Answers = [None] * len(answers)
     for i, found in zip(order, answers, strict=True):
@@ -206,7 +209,7 @@ def _unsorted(order: Sequence[int], answers: Answers) -> Answers:
     return placed
 
 
-def _answer_batch(network: Network, chunks: Sequence[_Chunk]) -> None:
+def _answer_batch(network: Any, chunks: Sequence[Chunk]) -> None:
     """Answer chunks of one Loaded at once; if it fails, row by row, so that one bad row costs only
     itself."""
     if not chunks:
@@ -216,28 +219,28 @@ def _answer_batch(network: Network, chunks: Sequence[_Chunk]) -> None:
     try:
         answers = list(answer(network, loaded, rows))
     except Exception as error:  # the edge of the lane: it must outlive any text
-        _note(error)
+        note_failure(error)
         answers = [_answer_one(network, loaded, row) for row in rows]
     for chunk in chunks:
         chunk.future.set_result(answers[: len(chunk.rows)])
         answers = answers[len(chunk.rows) :]
 
 
-def _answer_one(network: Network, loaded: Loaded, row: Inputs) -> Answer | None:
+def _answer_one(network: Any, loaded: Loaded, row: Inputs) -> Answer | None:
     try:
         return answer(network, loaded, [row])[0]
     except Exception as error:
-        _note(error)
+        note_failure(error)
         return None
 
 
-def _note(error: Exception) -> None:
+def note_failure(error: Exception) -> None:
     """Log where it failed but not the message, which may quote a task's text."""
     frames = "".join(traceback.format_tb(error.__traceback__))
     log.error("the model failed with %s\n%s", type(error).__name__, frames)
 
 
-def _collect(chunks: Sequence[_Chunk], seconds: float) -> Answers:
+def _collect(chunks: Sequence[Chunk], seconds: float) -> Answers:
     deadline = time.monotonic() + seconds
     answers: Answers = []
     try:

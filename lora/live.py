@@ -111,7 +111,7 @@ class Live:
             blind = followed.blind_now()
         except ValueError as error:
             raise NotReady(str(error)) from error
-        texts = [task_texts(schema, task.data, self._max_text) for task in tasks]
+        texts = [task_texts(loaded.schema, task.data, self._max_text) for task in tasks]
         open_rows = [i for i, t in enumerate(texts) if t.by_key and tasks[i].id not in blind]
         left = deadline - time.monotonic()
         rows = [texts[i].inputs for i in open_rows]
@@ -248,9 +248,11 @@ def _prediction(
     empty = Prediction(task.id, (), 0.0, version)
     if blind:
         return replace(empty, score=BLIND_SCORE, reason="blind")
+    if not texts.by_key and not texts.missing:
+        why = "the label config has nothing that this base can predict"
+        return replace(empty, score=BLIND_SCORE, reason=why)
     if not texts.by_key:
-        why = "; ".join(texts.missing) or "the label config has nothing that can be predicted"
-        return replace(empty, reason=why)
+        return replace(empty, reason="; ".join(texts.missing))
     if answer is None:
         return replace(empty, reason="the model failed on this text")
     reason = "; ".join(texts.missing) or None

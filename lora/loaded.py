@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -19,10 +19,12 @@ from safetensors.torch import load_file
 from label_config.controls import Schema
 from lora.adapter import Manifest, verify
 from lora.base import Base
+from lora.causal.calibrate import Calibration
 from lora.errors import BrokenAdapter
 from lora.heads import Embed, Head, cold_head, derive, read_heads
-from lora.network import Network
-from lora.weights import SCALE, Weights
+from lora.network import Network, Tree
+from lora.networks import network_of
+from lora.weights import SCALE, Weights, scale_of
 
 LORA, LORA_CONFIG = "adapter_model.safetensors", "adapter_config.json"
 POOL_TEXT = 600  # code points of each; a start need not read whole documents
@@ -34,12 +36,16 @@ Pool = Sequence[Mapping[str, str]]
 
 @dataclass(frozen=True, eq=False)
 class Loaded:
-    """What answers one schema. Compared by identity: the lane asks `is this the active one?`"""
+    """What answers one schema. Compared by identity: the lane asks `is this the active one?`
+
+    An encoder's has `heads`; a causal base has none and `calibration`, by control.
+    """
 
     version: str
     schema: Schema
     tensors: Weights
     heads: Mapping[str, Head]
+    calibration: Mapping[str, Calibration] = field(default_factory=dict)
 
     @property
     def nbytes(self) -> int:
@@ -66,12 +72,14 @@ def served_name(version: str, trained_on: str, schema: Schema) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Opened:
-    """An adapter's files in memory, not yet turned to a schema. `trained_on`: a schema's digest."""
+    """An adapter's files in memory, not yet turned to a schema. `trained_on`: a schema's digest;
+    `heads`, `calibration`: as in Loaded."""
 
     version: str
     trained_on: str
     tensors: Weights
     heads: Mapping[str, Head]
+    calibration: Mapping[str, Calibration] = field(default_factory=dict)
 
     @property
     def nbytes(self) -> int:
@@ -85,16 +93,16 @@ def _head_bytes(heads: Mapping[str, Head]) -> int:
 
 def load_cold(base: Base, schema: Schema, pool: Pool = ()) -> Loaded:
     """What answers before the first adapter: the plain base and the labels' own texts."""
-    return ready(Network(base), None, schema, pool)
+    return ready(base, None, schema, pool)
 
 
 def load_version(base: Base, folder: Path, schema: Schema) -> Loaded:
     """A complete version of the store, for `schema`; raises BrokenAdapter."""
-    network = Network(base)
+    network = network_of(base)
     return ready(network, open_version(network, folder), schema)
 
 
-def open_version(network: Base | Network, folder: Path) -> Opened:
+def open_version(network: Base | Tree, folder: Path) -> Opened:
     """Read a complete version of the store; raises BrokenAdapter.
 
     Every file's digest, the base's revision and the tensors' shapes and values are checked.
@@ -106,26 +114,30 @@ def open_version(network: Base | Network, folder: Path) -> Opened:
     return open_folder(network, folder, manifest.version, manifest.schema)
 
 
-def open_folder(network: Base | Network, folder: Path, version: str, trained_on: str) -> Opened:
+def open_folder(network: Base | Tree, folder: Path, version: str, trained_on: str) -> Opened:
     """Read an adapter's files without asking for a manifest (a candidate has none yet)."""
     network = _network(network)
-    _check_config(folder)
+    scale = _read_scale(folder, network.base)
     try:
         tensors = load_file(folder / LORA)
     except (OSError, SafetensorError) as error:
         raise BrokenAdapter(f"{folder / LORA} cannot be read: {error}") from error
     try:
-        weights = network.prepare(tensors)
+        weights = network.prepare(tensors, scale)
         network.activate(weights, weights)
     except (KeyError, ValueError) as error:
         raise BrokenAdapter(f"{folder / LORA} does not fit: {error.args[0]}") from error
-    if not torch.isfinite(_embedder(network)(["probe"])).all():
-        raise BrokenAdapter(f"{folder / LORA} makes the encoder answer with no finite numbers")
-    return Opened(version, trained_on, weights, read_heads(folder, network.base.hidden))
+    if not _is_finite(network):
+        raise BrokenAdapter(f"{folder / LORA} makes the base answer with no finite numbers")
+    if isinstance(network, Network):
+        return Opened(version, trained_on, weights, read_heads(folder, network.base.hidden))
+    from lora.causal.files import read_calibration  # here: it is made of what is defined here
+
+    return Opened(version, trained_on, weights, {}, read_calibration(folder))
 
 
 def ready(
-    network: Base | Network,
+    network: Base | Tree,
     opened: Opened | None,
     schema: Schema,
     pool: Pool = (),
@@ -137,20 +149,34 @@ def ready(
     project have in common and which of them are near to a label's name.
     """
     network = _network(network)
+    if not isinstance(network, Network):
+        from lora.causal.ready import ready_causal  # here: it is made of what is defined here
+
+        return ready_causal(network, opened, schema, pool, cold)
+    cold = cold or cold_name(schema, pool)  # of all keys, whatever an encoder reads of them
+    schema = schema.served_by("encoder")
     weights = opened.tensors if opened else network.prepare({})
     network.activate(weights, weights)
     embed = _embedder(network)
     if opened is None:
         around = {k: embed(t) for k, t in _pool_texts(schema, pool).items() if t}
         heads = {c.name: cold_head(c, embed, around.get(c.key)) for c in schema.controls}
-        return Loaded(cold or cold_name(schema, pool), schema, weights, heads)
+        return Loaded(cold, schema, weights, heads)
     name = served_name(opened.version, opened.trained_on, schema)
     heads = {c.name: derive(opened.heads.get(c.name), c, embed) for c in schema.controls}
     return Loaded(name, schema, weights, heads)
 
 
-def _network(given: Base | Network) -> Network:
-    return given if isinstance(given, Network) else Network(given)
+def _network(given: Base | Tree) -> Tree:
+    return given if isinstance(given, Tree) else network_of(given)
+
+
+def _is_finite(network: Tree) -> bool:
+    if isinstance(network, Network):
+        return bool(torch.isfinite(_embedder(network)(["probe"])).all())
+    from lora.causal.ready import is_finite  # here: it is made of what is defined here
+
+    return is_finite(network)
 
 
 def _pool_texts(schema: Schema, pool: Pool) -> dict[str, list[str]]:
@@ -175,14 +201,14 @@ def _check_base(base: Base, folder: Path, manifest: Manifest) -> None:
         )
 
 
-def _check_config(folder: Path) -> None:
+def _read_scale(folder: Path, base: Base) -> float:
+    """What the adapter's product is multiplied by, from its adapter_config.json."""
     path = folder / LORA_CONFIG
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
-        kind, scale = raw["peft_type"], raw["lora_alpha"] / raw["r"]
-    except (OSError, KeyError, TypeError, ValueError, ZeroDivisionError) as error:
-        raise BrokenAdapter(f"{path} cannot be read: {error}") from error
-    if kind != "LORA" or scale != SCALE or raw.get("use_dora") or raw.get("use_rslora"):
-        raise BrokenAdapter(
-            f"{path} is {kind} with alpha / rank {scale}; plain LoRA with {SCALE} is served"
-        )
+        scale = scale_of(raw)
+    except (OSError, ValueError, AttributeError) as error:
+        raise BrokenAdapter(f"{path} cannot be served: {error}") from error
+    if base.kind == "encoder" and scale != SCALE:
+        raise BrokenAdapter(f"{path} has a scale of {scale:g}; an encoder's adapters have {SCALE}")
+    return scale

@@ -1,8 +1,9 @@
 """The serving encoder: one forward pass for all controls of a text, one adapter at a time.
 
-A Network is a tree of modules around weights that others own: the base's, and those of the active
+A Tree of modules stands around weights that others own: the base's, and those of the active
 adapter (lora/weights.py). `activate` points the tree at them, which takes microseconds and copies
-nothing. It belongs to one thread, so no forward pass can see two adapters.
+nothing. It belongs to one thread, so no forward pass can see two adapters. A Network is the tree
+of an encoder; that of a causal base is in lora/causal/network.py.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import copy
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -19,7 +20,10 @@ from lora.base import Base
 from lora.weights import SCALE, LoraTensors, Mode, Pair, Weights, prepare
 from lora.windows import Pieces, Window, cut, read_pieces
 
-__all__ = ["SCALE", "Encoded", "LoraTensors", "Network", "pad", "share"]
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+__all__ = ["SCALE", "Encoded", "LoraTensors", "Network", "Tree", "pad", "share"]
 
 BATCH_TOKENS = 4096  # padded word pieces of one forward pass; bounds its memory
 WASTE = 64  # padding, in pieces, that costs as much as one more forward pass
@@ -48,36 +52,43 @@ class LowRank(torch.nn.Linear):  # type: ignore[misc]
         return y + torch.nn.functional.linear(torch.nn.functional.linear(x, a), b)
 
 
-class Network:
-    """The encoder with one active adapter. Not thread-safe: one thread owns it."""
+class Tree:
+    """A base's modules with one active adapter. Not thread-safe: one thread owns it."""
 
     def __init__(self, base: Base, mode: Mode | None = None, *, plain: Any = None) -> None:
-        """`plain`: the base's model in the mode's numbers, where another network has made it."""
+        """`plain`: the base's model in the mode's numbers, where another tree has made it."""
         self.base = base
         self.mode = mode or Mode()
-        self._plain = cast(base.model, self.mode.dtype) if plain is None else plain
+        self._plain = self._own() if plain is None else plain
         self.model = share(self._plain)
         self._active: object | None = None
         self._changed: frozenset[str] = frozenset()
         self._weights = dict(self._plain.named_parameters())
         if not self.mode.merged:
             for layer in self.model.modules():
-                if type(layer) is torch.nn.Linear:
-                    layer.__class__, layer.pair = LowRank, None
+                if low := self._low_rank(layer):
+                    layer.__class__, layer.pair = low, None
         self._layers = {n: self.model.get_submodule(n.rpartition(".")[0]) for n in self._weights}
 
-    def twin(self) -> Network:
-        """Another network, for another thread, around the same plain weights."""
-        return Network(self.base, self.mode, plain=self._plain)
+    def _own(self) -> Any:
+        return cast(self.base.model, self.mode.dtype)
+
+    def _low_rank(self, layer: Any) -> type | None:
+        """The class that can carry a pair in this layer's place."""
+        return LowRank if type(layer) is torch.nn.Linear else None
+
+    def twin(self) -> Self:
+        """Another one, for another thread, around the same plain weights."""
+        return type(self)(self.base, self.mode, plain=self._plain)
 
     @property
     def plain_bytes(self) -> int:
         """Bytes of the plain weights."""
         return sum(p.numel() * p.element_size() for p in self._weights.values())
 
-    def prepare(self, tensors: LoraTensors) -> Weights:
-        """An adapter's tensors, ready for this network and its twins; any thread may call it."""
-        return prepare(self.base, self.mode, tensors)
+    def prepare(self, tensors: LoraTensors, scale: float = SCALE) -> Weights:
+        """An adapter's tensors, ready for this tree and its twins; any thread may call it."""
+        return prepare(self.base, self.mode, tensors, scale)
 
     def activate(self, key: object, tensors: LoraTensors | Weights) -> None:
         """Make `tensors` (prepared, or PEFT's own) the active adapter; none: the plain base.
@@ -103,12 +114,16 @@ class Network:
         self._changed = frozenset(merged)
 
     def _pair(self, pairs: Mapping[str, Pair]) -> None:
-        odd = [name for name in pairs if not isinstance(self._layers[name], LowRank)]
+        odd = [name for name in pairs if not hasattr(self._layers[name], "pair")]
         if odd:
             raise ValueError(f"{odd[0]!r} is no plain linear layer; serve it merged")
         for name in self._changed | pairs.keys():
             self._layers[name].pair = pairs.get(name)
         self._changed = frozenset(pairs)
+
+
+class Network(Tree):
+    """An encoder with one active adapter."""
 
     def encode(self, texts: Sequence[str], tokens: Sequence[bool] | None = None) -> list[Encoded]:
         """Encode texts with the active adapter; `tokens[i]`: keep the piece vectors of text i."""
@@ -145,8 +160,8 @@ def cast(model: Any, dtype: torch.dtype) -> Any:
     frequencies) keep their precision, as when transformers loads a model in that dtype."""
     made: dict[int, Any] = {id(b): b for b in model.buffers()}
     for p in model.parameters():
-        like = p if p.dtype == dtype else torch.nn.Parameter(p.detach().to(dtype), False)
-        made[id(p)] = like
+        same = p.dtype == dtype or not p.is_floating_point()  # 4 bits a weight are bytes
+        made[id(p)] = p if same else torch.nn.Parameter(p.detach().to(dtype), False)
     if all(made[id(p)] is p for p in model.parameters()):
         return model
     return copy.deepcopy(model, made).eval()

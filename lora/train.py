@@ -13,15 +13,15 @@ import logging
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from label_config.controls import InvalidValue
+from label_config.controls import InvalidValue, Schema
 from label_config.schema import read_schema
-from label_config.values import Example
+from label_config.values import Example, Written
 from lora.errors import LoraError
-from lora.recipe import recipe_for
+from lora.recipe import kind_of, recipe_for
 from lora.store import Store, write_atomic
 from settings import Train
 
@@ -48,11 +48,13 @@ def run(
     *,
     serve: str = "auto",
     dtype: str = "auto",
+    quantize: str = "",
 ) -> dict[str, Any]:
     """Train, write the candidate into `out`, judge it, write and return the report.
 
-    `serve`, `dtype`: how the server computes (settings.Backend), so that what is judged is what
-    serves. Raises LoraError, InvalidValue (the config) or ValueError (nothing to learn from).
+    `serve`, `dtype`, `quantize`: how the server computes (settings.Backend), so that what is judged
+    is what serves. Of several processes that train together those that only help return {}.
+    Raises LoraError, InvalidValue (the config) or ValueError (nothing to learn from).
     """
     clock = Clock()
     from lora.base import load_base, pick_device
@@ -63,15 +65,33 @@ def run(
     clock.lap("imports")
     place = Store(store).project(project)
     snapshot = place.snapshot(snapshot_hash)
-    schema = read_schema(snapshot.config, urls=True)  # the texts are in the snapshot
+    whole = read_schema(snapshot.config, urls=True)  # the texts are in the snapshot
     device = pick_device(settings.device)
-    base = load_base(settings.base, threads=settings.threads, device=device)
+    recipe = recipe_for(settings.base, snapshot_hash, settings)
+    causal = kind_of(settings.base) == "causal"
+    if causal:
+        from lora.causal.train import make_causal, tokens_of_a_pass
+
+        tokens = tokens_of_a_pass(settings, device)
+    how: dict[str, Any] = {"threads": settings.threads, "device": device}
+    base = load_base(settings.base, **how, quantize=settings.quantize if causal else "")
     clock.lap("load")
-    fitted = fit(base, schema, snapshot.train, snapshot.pool, settings)
-    out.mkdir(parents=True, exist_ok=True)
-    write_adapter(out, fitted)
+    schema = whole.served_by(base.kind)
+    train, holdout = (predictable(schema, rows) for rows in (snapshot.train, snapshot.holdout))
+    rows = schema, train, snapshot.pool, settings
+    if causal:
+        made = make_causal(base, *rows, out, recipe_id=recipe.id, tokens=tokens)
+        if made is None:
+            return {}
+        notes = made
+    else:
+        fitted = fit(base, *rows)
+        out.mkdir(parents=True, exist_ok=True)
+        write_adapter(out, fitted)
+        notes = list(fitted.notes)
     clock.lap("fit")
-    notes = list(fitted.notes)
+    if causal and base.quantize != quantize:
+        base = load_base(settings.base, **how, quantize=quantize)
     best = place.adapter_folder(champion) if champion else None
     try:
         below = _other_base(best, base, settings) if best else None
@@ -81,7 +101,7 @@ def run(
     scores = judge_all(
         base,
         schema,
-        snapshot.holdout,
+        holdout,
         candidate=out,
         champion=best,
         notes=notes,
@@ -91,13 +111,12 @@ def run(
         dtype=dtype,
     )
     clock.lap("judge")
-    recipe = recipe_for(settings.base, snapshot_hash, settings)
     report: dict[str, Any] = {
         "recipe": asdict(recipe),
-        "labels": _humans(snapshot.examples),
+        "labels": _humans([*train, *holdout]),
         "scores": scores,
-        "train": len(snapshot.train),
-        "holdout": len(snapshot.holdout),
+        "train": len(train),
+        "holdout": len(holdout),
         "seconds": clock.laps,
         "notes": notes,
     }
@@ -117,6 +136,18 @@ def _other_base(champion: Path, base: Base, settings: Train) -> Base | None:
         return None
     device = base.model.device.type
     return load_base(recipe.base, threads=settings.threads, device=device)
+
+
+def predictable(schema: Schema, examples: Sequence[Example]) -> list[Example]:
+    """The rows without the texts that people wrote where the schema asks for none, and without
+    rows that say nothing else: a snapshot may have been frozen for another kind of base."""
+    asked = {c.name for c in schema.controls if c.form == "text"}
+    rows: list[Example] = []
+    for e in examples:
+        kept = tuple(r for r in e.answers if not isinstance(r, Written) or r.from_name in asked)
+        if kept or not e.answers:
+            rows.append(e if kept == e.answers else replace(e, answers=kept))
+    return rows
 
 
 def _humans(examples: Sequence[Example]) -> int:
@@ -145,6 +176,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--champion", help="version to judge beside the candidate")
     parser.add_argument("--serve", default="auto", help="settings.Backend.serve")
     parser.add_argument("--dtype", default="auto", help="settings.Backend.dtype")
+    parser.add_argument("--quantize", default="", help="settings.Backend.quantize")
     parser.add_argument("--settings", default="{}", help="settings.Train as JSON")
     return parser.parse_args(argv)
 
@@ -164,10 +196,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             settings,
             serve=given.serve,
             dtype=given.dtype,
+            quantize=given.quantize,
         )
     except (LoraError, InvalidValue, ValueError, FileNotFoundError) as error:
         log.error("%s", error)
         return 2
+    if not report:
+        return 0
     mean = report["scores"]["candidate"]["mean"]
     log.info("trained on %d rows in %s: %.3f", report["train"], report["seconds"], mean)
     return 0

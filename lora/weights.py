@@ -2,7 +2,8 @@
 
 merged: each adapter has its own copy of the weights it changes, base + 2 B A; a forward pass costs
 what the base's costs. unmerged: A and B stay small beside the one copy; each linear layer adds
-2 B (A x), which made a forward of MiniLM 19-34 % slower but lets a large base serve many.
+2 B (A x), which made a forward of MiniLM 19-34 % slower but lets a large base serve many. The 2
+is an encoder's; a causal adapter's scale comes from its adapter_config.json (`scale_of`).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import torch
 
 from lora.base import Base, bf16_is_fast
 
-SCALE = 2.0  # alpha / rank, the same for every adapter (lora/fit.py writes it, loaded.py checks)
+SCALE = 2.0  # alpha / rank of every encoder's adapter (lora/fit.py writes it, loaded.py checks)
 SMALL = 200_000_000  # parameters up to which `auto` merges
 
 LoraTensors = Mapping[str, torch.Tensor]
@@ -35,6 +36,7 @@ def pick_mode(base: Base, serve: str = "auto", dtype: str = "auto") -> Mode:
     """A Mode from settings.Backend's words: merged|unmerged|auto and float32|bfloat16|auto."""
     small = sum(p.numel() for p in base.model.parameters()) < SMALL
     merged = small if serve == "auto" else serve == "merged"
+    merged = merged and not base.quantize  # its weights stay in 4 bits
     half = bf16_is_fast(base.model.device.type) if dtype == "auto" else dtype == "bfloat16"
     return Mode(merged, torch.bfloat16 if half else torch.float32)
 
@@ -50,37 +52,62 @@ class Weights:
     pairs: Mapping[str, Pair] = field(default_factory=dict)
 
     @property
+    def adapts(self) -> bool:
+        """Whether there is an adapter at all, or only the plain base."""
+        return bool(self.merged or self.pairs)
+
+    @property
     def nbytes(self) -> int:
         both = [*self.merged.values(), *(t for pair in self.pairs.values() for t in pair)]
         return sum(t.numel() * t.element_size() for t in both)
 
 
-def prepare(base: Base, mode: Mode, tensors: LoraTensors) -> Weights:
+def scale_of(config: Mapping[str, Any]) -> float:
+    """What B A is multiplied by, read from an adapter_config.json.
+
+    Raises ValueError when it is no LoRA, or one with other ranks or scales for some layers.
+    """
+    if config.get("peft_type") != "LORA" or config.get("use_dora"):
+        kind = "DoRA" if config.get("use_dora") else repr(config.get("peft_type"))
+        raise ValueError(f"it is {kind}; plain LORA is served")
+    for other in ("rank_pattern", "alpha_pattern"):
+        if config.get(other):
+            raise ValueError(f"it sets {other}; one rank and one alpha for all layers are served")
+    try:
+        rank, alpha = float(config["r"]), float(config["lora_alpha"])
+        return alpha / (rank**0.5 if config.get("use_rslora") else rank)
+    except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+        raise ValueError("it has no rank r or lora_alpha that are numbers") from error
+
+
+def prepare(base: Base, mode: Mode, tensors: LoraTensors, scale: float = SCALE) -> Weights:
     """Make PEFT's tensors ready; none of them: the plain base.
 
     Merged in float32, then cast. Raises KeyError or ValueError when they are not of this base.
     """
+    if mode.merged and base.quantize:
+        raise ValueError(f"base {base.name!r} is {base.quantize}; serve its adapters unmerged")
     weights = dict(base.model.named_parameters())
     pairs = _pairs(tensors)
     for name, (a, b) in pairs.items():
         _check(base, weights.get(name), name, a, b)
     if mode.merged:
-        merged = {n: _merged(weights[n], a, b, mode.dtype) for n, (a, b) in pairs.items()}
+        merged = {n: _merged(weights[n], a, b, scale, mode.dtype) for n, (a, b) in pairs.items()}
         return Weights(base.revision, mode, merged=merged)
     to: dict[str, Any] = {"device": base.model.device, "dtype": mode.dtype}
     return Weights(
         base.revision,
         mode,
-        pairs={n: (a.to(**to), (SCALE * b.float()).to(**to)) for n, (a, b) in pairs.items()},
+        pairs={n: (a.to(**to), (scale * b.float()).to(**to)) for n, (a, b) in pairs.items()},
     )
 
 
 def _merged(
-    weight: torch.Tensor, a: torch.Tensor, b: torch.Tensor, dtype: torch.dtype
+    weight: torch.Tensor, a: torch.Tensor, b: torch.Tensor, scale: float, dtype: torch.dtype
 ) -> torch.nn.Parameter:
     with torch.no_grad():
         b, a = (t.to(weight.device, torch.float32) for t in (b, a))
-        whole = torch.addmm(weight.float(), b, a, alpha=SCALE).to(dtype)
+        whole = torch.addmm(weight.float(), b, a, alpha=scale).to(dtype)
     return torch.nn.Parameter(whole, requires_grad=False)
 
 
@@ -89,9 +116,11 @@ def _check(
 ) -> None:
     if weight is None or weight.dim() != 2:
         raise KeyError(f"adapter changes {name!r}, which base {base.name!r} has not")
-    if (b.shape[0], a.shape[1]) != tuple(weight.shape) or a.shape[0] != b.shape[1]:
+    state = getattr(weight, "quant_state", None)  # of 4 bits a weight: it knows the true shape
+    shape = tuple(weight.shape if state is None else state.shape)
+    if (b.shape[0], a.shape[1]) != shape or a.shape[0] != b.shape[1]:
         came = f"{tuple(b.shape)} x {tuple(a.shape)}"
-        raise ValueError(f"adapter of {name!r} is {came}, the weight {tuple(weight.shape)}")
+        raise ValueError(f"adapter of {name!r} is {came}, the weight {shape}")
 
 
 def _pairs(tensors: LoraTensors) -> dict[str, Pair]:

@@ -13,7 +13,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from label_config import Choice, Control, Prediction, Quantity, Region, Schema, Span, Task
+from label_config import (
+    Choice,
+    Control,
+    Prediction,
+    Quantity,
+    Region,
+    Schema,
+    Span,
+    Task,
+    Written,
+)
 from label_config.fetch import Fetcher
 from label_config.wire import Texts, read_task, task_texts, write_prediction
 from ml_backend.fetching import fetch_texts
@@ -132,6 +142,8 @@ def _fault(schema: Schema, texts: Texts, before: Sequence[Region], region: Regio
         return f"the model answered {control.name!r} with another kind of region"
     if isinstance(region, Quantity):
         fault = _number_fault(control, region)
+    elif isinstance(region, Written):
+        fault = _text_fault(control, region)
     else:
         fault = _labels_fault(control, texts, region)
     if fault:
@@ -144,13 +156,19 @@ def _fault(schema: Schema, texts: Texts, before: Sequence[Region], region: Regio
     return None
 
 
-_KINDS: Mapping[str, type] = {"spans": Span, "number": Quantity}
+_KINDS: Mapping[str, type] = {"spans": Span, "number": Quantity, "text": Written}
 
 
 def _number_fault(control: Control, region: Quantity) -> str | None:
     low, high = control.low, control.high
     if (low is not None and region.value < low) or (high is not None and region.value > high):
         return f"the model gave {control.name!r} a number out of its bounds"
+    return None
+
+
+def _text_fault(control: Control, region: Written) -> str | None:
+    if "\0" in region.text or any("\ud800" <= c <= "\udfff" for c in region.text):
+        return f"the model gave {control.name!r} a text that no database keeps"
     return None
 
 

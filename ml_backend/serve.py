@@ -19,6 +19,7 @@ from jobs import Jobs
 from lora.base import Base, load_base
 from lora.engine import LaneSettings
 from lora.live import Live
+from lora.recipe import kind_of
 from lora.store import Store
 from ml_backend.app import create_app
 from ml_backend.wsgi import make_server
@@ -78,20 +79,33 @@ def make_live(settings: Settings, store: Store) -> Live:
     own = settings.backend
     return Live(
         store,
-        base_loader(),
+        base_loader(own.quantize),
         settings.train.base,
         allowed=names(settings.train.bases),
         poll_s=own.poll_s,
         max_text=own.max_text,
         memory_mb=own.memory_mb,
-        lane=LaneSettings(own.queue, own.gather_ms / 1000, own.serve, own.dtype),
+        lane=LaneSettings(
+            own.queue,
+            own.gather_ms / 1000,
+            own.serve,
+            own.dtype,
+            own.answer_tokens,
+            own.answer_s,
+        ),
     )
 
 
-def base_loader() -> Callable[[str], Base]:
-    """Loads bases; half the cores, as a trainer and Label Studio often sit beside us."""
+def base_loader(quantize: str = "") -> Callable[[str], Base]:
+    """Loads bases; half the cores, as a trainer and Label Studio often sit beside us. `quantize`:
+    of causal ones, as in settings.Backend."""
     threads = max(1, (os.cpu_count() or 2) // 2)
-    return lambda name: load_base(name, threads=threads)
+
+    def load_one(name: str) -> Base:
+        four = quantize if quantize and kind_of(name) == "causal" else ""
+        return load_base(name, threads=threads, quantize=four)
+
+    return load_one
 
 
 def names(listed: str) -> tuple[str, ...]:

@@ -34,6 +34,7 @@ from sync.check import Unreadable, check_file, check_project
 from sync.connect import NothingToPredict, connect
 from sync.loop import World, turn
 from sync.processes import Supervisor
+from sync.prompt import prompt
 from sync.service import serve
 from sync.status import status
 from sync.studio_values import NoSuchProject, StudioError
@@ -257,6 +258,18 @@ def check_(ctx: click.Context, config: str, json_: bool) -> None:
     show.text(json_, found.to_dict(), found.lines())
     if not found.whole:
         ctx.exit(1)
+
+
+@main.command("prompt")
+@click.argument("project")
+@click.argument("task", type=int, required=False)
+@as_json
+@click.pass_context
+def prompt_(ctx: click.Context, project: str, task: int | None, json_: bool) -> None:
+    """Print what PROJECT's causal base reads of TASK (default: the first), and the right answers
+    where the task is annotated."""
+    found = prompt(ctx.obj, _build(ctx).studio, project, task)
+    show.text(json_, found.to_dict(), found.lines())
 
 
 @main.command()

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from label_config import Schema
-from label_config.values import Correction, Quantity, Region, Span, answer_key
+from label_config.values import Correction, Quantity, Region, Span, Written, answer_key
 from label_config.wire import read_result
 from sync.log import Log
 from sync.log_shown import Shown, VersionSince
@@ -58,7 +58,7 @@ def _likeness(a: Region, b: Region) -> tuple[int, int]:
     answers, whether one may stand for the other at all. (0, 0): they have nothing in common."""
     if (a.from_name, type(a)) != (b.from_name, type(b)):
         return 0, 0
-    if isinstance(a, Quantity) or isinstance(b, Quantity):
+    if isinstance(a, (Quantity, Written)) or isinstance(b, (Quantity, Written)):
         return 0, 1
     same = int(set(a.labels) == set(b.labels))
     if isinstance(a, Span) and isinstance(b, Span):

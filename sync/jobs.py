@@ -12,15 +12,15 @@ import logging
 import os
 import shutil
 import subprocess
-import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from lora.adapter import Manifest, Recipe
+from lora.causal.launch import command
 from lora.errors import LoraError, Moved, Withdrawn
-from lora.recipe import recipe_for
+from lora.recipe import kind_of, recipe_for
 from lora.store import ProjectStore, Store
 from settings import Settings, load
 from sync.gate import Judged, judge, judged_from_report
@@ -167,10 +167,13 @@ def _run_trainer(
     champion: str | None,
 ) -> dict[str, Any]:
     """Fit and judge in a fresh process: this one stays free of torch, the GPU free of forks."""
-    argv = [sys.executable, "-m", "lora.train", "--store", str(settings.store)]
+    several = settings.train.gpus > 1 and kind_of(settings.train.base) == "causal"
+    start = settings.train if several else replace(settings.train, gpus=1)
+    argv = [*command("lora.train", start), "--store", str(settings.store)]
     argv += ["--project", store.name, "--snapshot", snapshot, "--out", str(out)]
     argv += ["--settings", json.dumps(asdict(settings.train))]
-    argv += ["--serve", settings.backend.serve, "--dtype", settings.backend.dtype]
+    own = settings.backend
+    argv += ["--serve", own.serve, "--dtype", own.dtype, "--quantize", own.quantize]
     if champion:
         argv += ["--champion", champion]
     threads = str(settings.train.threads)

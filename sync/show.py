@@ -10,6 +10,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from label_config.controls import WITHOUT_LABELS
+
 
 def as_json(value: Any) -> None:
     """One line of JSON on stdout."""
@@ -43,9 +45,8 @@ def connected(json_: bool, values: Mapping[str, Any]) -> None:
     )
     click.echo(f"it is answered by {values['version']}")
     for c in values["predicted"]:
-        click.echo(
-            f"  predicted      {c['control']}: {c['kind']}, {c['labels']} labels, from ${c['key']}"
-        )
+        labels = f", {c['labels']} labels" if c["kind"] not in WITHOUT_LABELS else ""
+        click.echo(f"  predicted      {c['control']}: {c['kind']}{labels}, from ${c['key']}")
     for u in values["not_predicted"]:
         click.echo(f"  not predicted  {u['control']}: {u['reason']}; {u['remedy']}")
     for problem in values["problems"]:

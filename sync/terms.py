@@ -12,6 +12,8 @@ from functools import cached_property
 
 from label_config import InvalidConfig, Schema, read_schema
 from label_config.fetch import Fetcher
+from lora.errors import BaseUnavailable
+from lora.recipe import kind_of
 from settings import InvalidSetting, Settings
 
 Data = Mapping[str, object]
@@ -19,8 +21,9 @@ Data = Mapping[str, object]
 
 @dataclass(frozen=True)
 class Terms:
-    """How one project is read, trained and judged. `settings`: with the admin's wishes in them;
-    `problems`: wishes that are not granted, and why."""
+    """How one project is read, trained and judged. `schema`: what the base predicts of the config;
+    `settings`: with the admin's wishes in them; `problems`: wishes that are not granted, and why.
+    """
 
     config: str
     schema: Schema
@@ -63,6 +66,7 @@ def read_terms(settings: Settings, config: str) -> Terms:
             f"the label config asks for base {asked!r}, which is not allowed here: {base!r} is "
             "used; ops can add it to ANNOTUNE_TRAIN_BASES"
         )
+    schema = _served(schema, base, problems)
     target = settings.gate.target if admin.target is None else admin.target
     share = settings.blind.share if admin.blind_share is None else admin.blind_share
     own = replace(
@@ -72,6 +76,17 @@ def read_terms(settings: Settings, config: str) -> Terms:
         blind=replace(settings.blind, share=share),
     )
     return Terms(config, schema, own, tuple(problems))
+
+
+def _served(schema: Schema, base: str, problems: list[str]) -> Schema:
+    """What the base predicts of a schema; all of it where nobody can tell what kind it is."""
+    if all(c.form != "text" for c in schema.controls):
+        return schema  # every kind predicts it, so the base need not even be here
+    try:
+        return schema.served_by(kind_of(base))
+    except BaseUnavailable as error:
+        problems.append(f"whether base {base!r} writes texts is not known: {error}")
+        return schema
 
 
 def terms_or_default(settings: Settings, config: str) -> Terms:

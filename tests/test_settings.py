@@ -17,6 +17,12 @@ def test_values_are_cast_to_their_fields(tmp_path: Path) -> None:
     assert settings.store == tmp_path / "store"
 
 
+@pytest.mark.parametrize(("raw", "meant"), [("1", True), ("true", True), ("0", False), ("", False)])
+def test_a_switch_is_on_or_off(raw: str, meant: bool) -> None:
+    settings = load({"ANNOTUNE_TRAIN_GRADIENT_CHECKPOINTING": raw})
+    assert settings.train.gradient_checkpointing is meant
+
+
 def test_a_secret_can_come_from_a_file(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("s3cret\n")
     assert load({"ANNOTUNE_STUDIO_TOKEN_FILE": str(tmp_path / "token")}).studio.token == "s3cret"
@@ -45,6 +51,15 @@ def test_secrets_are_not_in_the_repr() -> None:
         ({"ANNOTUNE_TRAIN_DEVICE": "tpu"}, "must be auto, cpu or cuda"),
         ({"ANNOTUNE_TRAIN_STEPS": "-1"}, "_STEPS 0 or more"),
         ({"ANNOTUNE_BACKEND_HOST": "0.0.0.0"}, "without a password"),
+        ({"ANNOTUNE_TRAIN_QUANTIZE": "int8"}, "must be nf4 or empty"),
+        ({"ANNOTUNE_TRAIN_VARIANT": "ia3"}, "must be one of dora, lora, lora"),
+        (
+            {"ANNOTUNE_TRAIN_VARIANT": "pissa", "ANNOTUNE_TRAIN_QUANTIZE": "nf4"},
+            "without ANNOTUNE_TRAIN_QUANTIZE",
+        ),
+        ({"ANNOTUNE_TRAIN_GRADIENT_CHECKPOINTING": "maybe"}, "must be 1 or 0"),
+        ({"ANNOTUNE_TRAIN_CHECKPOINT_S": "-1"}, "must be 0 or more"),
+        ({"ANNOTUNE_TRAIN_GPUS": "2", "ANNOTUNE_TRAIN_QUANTIZE": "nf4"}, "stays on one"),
     ],
 )
 def test_what_cannot_be_is_named(environ: dict[str, str], words: str) -> None:

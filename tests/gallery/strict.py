@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from demo.api import StudioApi
-from label_config import Choice, Quantity, Region, Span, read_schema
+from label_config import Choice, Quantity, Region, Span, Written, read_schema
 from label_config.wire import task_texts
 
 
@@ -43,6 +43,7 @@ KINDS = """<View annotune-target="90%" annotune-base="minilm">
   <Labels name="words" toName="b"><Label value="w"/></Labels>
   <HyperTextLabels name="html" toName="h"><Label value="w"/></HyperTextLabels>
   <ParagraphLabels name="talk" toName="p"><Label value="w"/></ParagraphLabels>
+  <TextArea name="note" toName="p"/>
 </View>"""
 DATA = {
     "left": "one",
@@ -71,4 +72,5 @@ def everything() -> tuple[Region, ...]:
         span("words", "b", "right", "\U0001f600 three"),
         span("html", "h", "html", "b\ncell"),
         span("talk", "p", "talk", "\U0001f600 you\nBo: by"),
+        Written("note", "p", "two \U0001f600\nlines", 0.25),
     )

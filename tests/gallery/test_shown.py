@@ -1,4 +1,4 @@
-"""The editor shows the spans we write in HTML and dialogues, and saves them in the same place."""
+"""The editor shows the spans and texts we write, and saves them as they went."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, TimeoutError
 
 from demo.studio import Account, Studio
-from label_config import Region, Span, answer_key, read_schema
+from label_config import Region, Span, Written, answer_key, read_schema
 from label_config.wire import read_result, task_texts, write_result
 from tests.gallery.strict import StrictProject
 
@@ -59,7 +59,9 @@ def spans(config: str, data: dict[str, Any], words: list[str]) -> list[Region]:
     return found
 
 
-def saved(page: Page, studio: Studio, here: StrictProject) -> list[dict[str, Any]]:
+def saved(
+    page: Page, studio: Studio, here: StrictProject, shown: str = REGION
+) -> list[dict[str, Any]]:
     """Open the task, wait for the prediction to stand there, submit; what is then stored.
 
     On a busy machine 1.23.2 now and then opens a task empty though it holds a prediction; it is
@@ -70,7 +72,7 @@ def saved(page: Page, studio: Studio, here: StrictProject) -> list[dict[str, Any
         page.goto(address, wait_until="commit")
         page.wait_for_selector('button:has-text("Submit")')
         try:
-            page.wait_for_selector(REGION, timeout=20_000)
+            page.wait_for_selector(shown, timeout=20_000)
             break
         except TimeoutError:
             if attempt == LOADS:
@@ -120,3 +122,27 @@ def test_what_we_write_is_what_the_editor_shows_and_saves(
     if config == HTML:
         sure = all(r["value"]["start"] for r in sent)
         assert places(result, sure) == places(sent, sure)
+
+
+@pytest.mark.parametrize("rows", ["1", "4"])
+def test_a_text_we_write_is_what_the_editor_shows_and_saves(
+    rows: str,
+    project: Callable[[str, dict[str, Any]], StrictProject],
+    strict_studio: Studio,
+    sign_in: Callable[[Account], Page],
+) -> None:
+    config = (
+        '<View><Text name="t" value="$text"/><TextArea name="w" toName="t" maxSubmissions="1" '
+        f'editable="true" required="true" rows="{rows}"/></View>'
+    )
+    here = project(config, {"text": "a text"})
+    schema = read_schema(config)
+    wanted = Written("w", "t", 'first "line" <b>\nsecond \U0001f600')
+    sent = write_result(schema, 1, [wanted], {})
+    here.push({"result": sent, "score": 0.5, "model_version": "v1"})
+    here.api.call("PATCH", f"/api/projects/{here.id}/", json={"model_version": "v1"})
+    page = sign_in(strict_studio.account)
+    shown = '[data-testid="textarea-regions"]'
+    result = saved(page, strict_studio, here, shown)
+    read = read_result(schema, {"text": "a text"}, result)
+    assert (read.dropped, [answer_key(r) for r in read.regions]) == ((), [answer_key(wanted)])

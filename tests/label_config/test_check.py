@@ -22,6 +22,7 @@ XML = (
 
 def test_each_control_has_its_form_in_words() -> None:
     report = check(XML)
+    assert report.verdicts[7].trained.startswith("from written texts")
     assert {v.name: v.form for v in report.verdicts if v.predicted} == {
         "one": "one of 2 labels",
         "many": "any of 1 label",
@@ -30,12 +31,15 @@ def test_each_control_has_its_form_in_words() -> None:
         "pair": "the left or the right text",
         "spans": "spans of 1 label",
         "offer": "one of the labels that each task brings in $options",
+        "note": "a text, written by a causal base",
     }
     assert check(read_schema(XML)) == report
 
 
 def test_what_is_not_predicted_says_why_and_what_would_do() -> None:
-    refused = {v.name: v for v in check(XML).verdicts if not v.predicted}
+    assert [v.name for v in check(XML).verdicts if not v.predicted] == ["annotune-color"]
+    encoder = read_schema(XML).served_by("encoder")
+    refused = {v.name: v for v in check(encoder).verdicts if not v.predicted}
     assert set(refused) == {"note", "annotune-color"}
     assert refused["note"].reason == "needs a causal base"
     assert all(v.remedy for v in refused.values())
@@ -62,7 +66,7 @@ def test_a_hint_or_a_word_in_any_script_is_no_code() -> None:
 
 
 def test_the_lines_name_every_control_its_keys_and_the_attributes() -> None:
-    text = "\n".join(report_lines(check(XML)))
+    text = "\n".join(report_lines(check(read_schema(XML).served_by("encoder"))))
     assert (
         "pair <Pairwise>: predicts the left or the right text, read from $text and $other" in text
     )

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from label_config import Choice, Condition, Quantity, Region, Schema, drop_hidden, read_schema
+from label_config import (
+    Choice,
+    Condition,
+    Quantity,
+    Region,
+    Schema,
+    Written,
+    drop_hidden,
+    read_schema,
+)
 
 A = '<Choices name="a" toName="t"><Choice value="yes" alias="y"/><Choice value="no"/></Choices>'
 
@@ -82,8 +91,8 @@ def test_what_depends_on_a_control_that_is_not_predicted_is_refused_with_its_own
         shown("c", 'visibleWhen="choice-selected" whenTagName="b"'),
         '<TextArea name="note" toName="t"/>',
     )
-    assert [c.name for c in made.controls] == ["a"]
-    assert {u.name for u in made.unsupported} == {"note", "b", "c"}
+    assert [c.name for c in made.controls] == ["a", "note"]
+    assert {u.name for u in made.unsupported} == {"b", "c"}
     assert all(u.remedy for u in made.unsupported)
 
 
@@ -97,10 +106,13 @@ def test_conditions_in_a_circle_come_to_an_end() -> None:
     assert drop_hidden(made, both[:1]) == ()
 
 
-def test_the_editor_heeds_a_condition_on_choices_trees_and_views_only() -> None:
+def test_the_editor_heeds_a_condition_on_choices_trees_texts_and_views_only() -> None:
     made = read_schema(
         '<View><Text name="t" value="$text"/>'
         '<Choices name="a" toName="t"><Choice value="p"/><Choice value="q"/></Choices>'
-        '<Number name="n" toName="t" visibleWhen="choice-selected" whenTagName="a"/></View>'
+        '<Number name="n" toName="t" visibleWhen="choice-selected" whenTagName="a"/>'
+        '<TextArea name="w" toName="t" visibleWhen="choice-selected" whenTagName="a"/></View>'
     )
-    assert [c.when for c in made.controls] == [(), ()]
+    assert [c.when for c in made.controls] == [(), (), (Condition("a"),)]
+    answers = (Choice("a", "t", ("p",)), Written("w", "t", "why"))
+    assert drop_hidden(made, answers) == answers and drop_hidden(made, answers[1:]) == ()

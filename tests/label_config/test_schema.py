@@ -161,7 +161,11 @@ def test_what_is_no_control_but_asks_for_answers_is_named() -> None:
 
 NO_TEXT = "it labels <Image>, and only text is read"
 REFUSED = [
-    (TEXT, '<TextArea name="c" toName="t"/>', "needs a causal base"),
+    (
+        TEXT,
+        '<TextArea name="c" toName="t" perRegion="true"/>',
+        "perRegion asks for an answer for each span",
+    ),
     (TEXT, '<DateTime name="c" toName="t"/>', "dates are not predicted"),
     (TEXT, '<Ranker name="c" toName="t"/>', "an order of items is not predicted"),
     (TEXT, '<Wholly name="c" toName="t"/>', "<Wholly> is not predicted"),

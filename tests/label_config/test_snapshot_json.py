@@ -19,6 +19,7 @@ from label_config import (
     Quantity,
     Snapshot,
     Span,
+    Written,
     snapshot_from_json,
     snapshot_to_json,
 )
@@ -34,6 +35,7 @@ ROW = Example(
         Choice("c", "t", ("é😀", "b"), 0.25),
         Span("n", "t", 0, 2, "e\u0301", ("PER",)),
         Quantity("q", "t", 2.5, 0.5),
+        Written("w", "t", "two\nlines \ud800"),
     ),
     origin=Origin(annotation=9),
 )

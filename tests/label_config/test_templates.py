@@ -11,9 +11,9 @@ from label_config.wire import task_texts
 PREDICTED = {
     "clinical-entities": {"entities": "spans of 5 labels"},
     "contract-clauses": {"subjects": "any of 7 labels"},
-    "note-summaries": {},
+    "note-summaries": {"summary": "a text, written by a causal base"},
     "product-mentions": {"mentions": "spans of 3 labels", "tone": "one of 3 labels"},
-    "question-rewriting": {},
+    "question-rewriting": {"rewritten": "a text, written by a causal base"},
     "support-intents": {"intent": "one of 7 labels", "urgency": "a rating from 1 to 3"},
     "transaction-fraud": {"verdict": "one of 3 labels", "signs": "any of 4 labels"},
 }
@@ -28,14 +28,15 @@ def test_a_template_reads_and_says_what_is_predicted(name: str) -> None:
     template = load_template(name)
     report = check(template.config)
     assert {v.name: v.form for v in report.verdicts if v.predicted} == PREDICTED[name]
-    refused = [v.reason for v in report.verdicts if not v.predicted]
-    assert refused == ([] if PREDICTED[name] else ["needs a causal base"])
+    assert report.predicted == len(report.verdicts)
     assert not any(v.warnings for v in report.verdicts)
     assert template.about and len(template.tasks) == 3
     schema = read_schema(template.config)
     assert all(task_texts(schema, task).missing == () for task in template.tasks)
     assert all(line.startswith(("ANNOTUNE_", "#")) for line in template.settings.splitlines())
-    assert ("causal" in template.settings) is (not PREDICTED[name])
+    served = schema.served_by("encoder")
+    assert [u.reason for u in served.unsupported] == ["needs a causal base"] * (not served.controls)
+    assert ("ANNOTUNE_TRAIN_BASE=smollm" in template.settings) is (not served.controls)
 
 
 def test_a_name_that_is_none_lists_those_that_are() -> None:

@@ -24,7 +24,7 @@ XML = (
     '<Choices name="one" toName="t"><Choice value="a"/><Choice value="é😀"/></Choices>'
     '<Choices name="many" toName="t" choice="multiple"><Choice value="x"/><Choice value="y"/>'
     '</Choices><Labels name="ner" toName="t"><Label value="PER"/><Label value="ORG"/></Labels>'
-    '<TextArea name="note" toName="t"/></View>'
+    '<DateTime name="note" toName="t"/></View>'
 )
 SCHEMA = read_schema(XML)
 PIECES = [
@@ -193,7 +193,7 @@ def test_a_second_answer_to_one_control_is_named() -> None:
 
 def test_controls_we_do_not_predict_and_relations_pass_silently() -> None:
     foreign = [
-        {"from_name": "note", "to_name": "t", "type": "textarea", "value": {"text": ["hm"]}},
+        {"from_name": "note", "to_name": "t", "type": "datetime", "value": {"datetime": "1999"}},
         {"from_id": "a", "to_id": "b", "type": "relation", "direction": "right"},
     ]
     assert read_result(SCHEMA, {"text": "Ann"}, foreign).dropped == ()

@@ -11,10 +11,11 @@ import pytest
 import torch
 
 import lora.base
-from lora.base import Base, as_base, base_kind, load_base
+from lora.base import Base, as_base, base_kind, bf16_is_fast, load_base
 from lora.errors import BaseUnavailable
 from lora.recipe import WEIGHTS, Source, find_source
 from lora.windows import read_pieces
+from tests.lora.causal.made import causal_base
 from tests.lora.made import tiny_model, tiny_tokenizer
 
 
@@ -85,13 +86,11 @@ def test_encoder_or_causal_is_read_from_the_config(
     assert base_kind(Source("x", "x", tmp_path)) == kind
 
 
-def test_a_base_that_is_no_encoder_is_refused_with_what_would_do(
-    tiny_folder: Path, tmp_path: Path
-) -> None:
+def test_a_base_that_is_none_is_refused_with_the_reason(tiny_folder: Path, tmp_path: Path) -> None:
     folder = tmp_path / "base"
     shutil.copytree(tiny_folder, folder)
     for changed, why in (
-        ({"architectures": ["LlamaForCausalLM"], "model_type": "llama"}, "an encoder is needed"),
+        ({"architectures": ["LlamaForCausalLM"], "model_type": "llama"}, "do not belong together"),
         ({"is_encoder_decoder": True, "model_type": "t5"}, "encoder-decoder"),
         ({"model_type": "never-heard-of"}, "cannot be loaded"),
     ):
@@ -118,3 +117,12 @@ def test_code_that_comes_with_a_base_is_never_run(tiny_folder: Path, tmp_path: P
     with pytest.raises(BaseUnavailable, match="cannot be loaded"):
         load_base(str(folder))
     assert not (tmp_path / "ran").exists()
+
+
+def test_a_causal_folder_is_loaded_with_its_head(tmp_path: Path) -> None:
+    causal_base("llama", tmp_path)
+    base = load_base(str(tmp_path))
+    assert (base.kind, base.hidden, base.max_tokens, base.quantize) == ("causal", 64, 512, "")
+    assert base.model.dtype == (torch.bfloat16 if bf16_is_fast("cpu") else torch.float32)
+    assert base.model.get_output_embeddings() is not None
+    assert not any(p.requires_grad for p in base.model.parameters())

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 
 from label_config import Choice, Span, read_schema
-from label_config.controls import Control, Label, Schema
-from label_config.values import Quantity, Region
-from lora.evaluate import evaluate, right
+from label_config.controls import Control, Form, Label, Schema
+from label_config.values import Quantity, Region, Written
+from lora.evaluate import METRICS, evaluate, right
 
 
 def choice(*labels: str) -> Choice:
@@ -137,3 +139,32 @@ def test_spans_of_a_label_that_was_not_on_offer_judge_nobody(schema: Schema) -> 
     assert "parts" not in right(schema, (), got, None, {"parts": ("colour", "thing")})
     both = evaluate(schema, [(span(0, 4),)] * 2, [got] * 2, None, [late, {}])
     assert both.controls["parts"].value == pytest.approx(2 * 2 / (2 * 2 + 1))
+
+
+WRITES = Control("note", "TextArea", "t", "text")
+
+
+def written(text: str) -> tuple[Region, ...]:
+    return (Written("note", "t", text),)
+
+
+def test_a_text_is_judged_by_its_likeness_to_the_humans() -> None:
+    gold = written("a red song by the sea")
+    same, near, far = (
+        right(Schema((WRITES,)), gold, written(text))["note"][0]
+        for text in ("a red song by the sea", "a red song by a lake", "zzz")
+    )
+    assert (same, far) == (1.0, 0.0) and 0.4 < near < 0.9
+    assert right(Schema((WRITES,)), gold, ())["note"] == [0.0]
+    scores = evaluate(Schema((WRITES,)), [gold, gold, ()], [gold, written("zzz"), gold])
+    score = scores.controls["note"]
+    assert (score.metric, score.value, score.n) == ("chrf", 0.5, 2)
+
+
+@pytest.mark.parametrize("text", ["a", "\U0001f600", "你好", "x\ny", "?"])
+def test_the_shortest_texts_can_be_right_too(text: str) -> None:
+    assert right(Schema((WRITES,)), written(text), written(text))["note"] == [1.0]
+
+
+def test_every_form_has_its_metric() -> None:
+    assert set(METRICS) == set(get_args(Form))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 import subprocess
 import sys
@@ -12,10 +13,19 @@ from pathlib import Path
 import pytest
 
 from lora import fit, plan, pseudo, recipe, start
-from lora.base import load_base
+from lora.base import base_kind, load_base
 from lora.errors import BaseUnavailable
 from lora.forms import spans
-from lora.recipe import BUNDLED, HUB_FILES, WEIGHTS, find_source, recipe_for, revision_of
+from lora.recipe import (
+    BUNDLED,
+    HUB_FILES,
+    WEIGHTS,
+    Source,
+    find_source,
+    kind_of,
+    recipe_for,
+    revision_of,
+)
 from settings import Train
 
 SNAPSHOT = "a" * 64
@@ -79,7 +89,10 @@ def test_a_hub_id_with_its_revision_is_found_in_the_cache(cache: Path, tiny_fold
     assert (base.revision, base.upstream, base.hidden) == (COMMIT, "org/tiny", 32)
 
 
-def test_a_recipe_of_a_hub_base_fetches_nothing(cache: Path) -> None:
+def test_a_recipe_of_a_hub_base_needs_its_config_alone(cache: Path, tiny_folder: Path) -> None:
+    snapshot = cache / "models--org--tiny" / "snapshots" / COMMIT
+    snapshot.mkdir(parents=True)
+    shutil.copy(tiny_folder / "config.json", snapshot)
     name = f"org/tiny@{COMMIT}"
     assert revision_of(name) == recipe_for(name, SNAPSHOT, Train()).base_revision == COMMIT
 
@@ -141,11 +154,71 @@ def test_a_local_base_with_another_tokenizer_or_config_is_another_base(
     assert source.revision() != before
 
 
+@pytest.mark.parametrize(
+    ("config", "kind"),
+    [
+        ({"model_type": "bert", "architectures": ["BertModel"]}, "encoder"),
+        ({"model_type": "bert", "architectures": ["BertLMHeadModel"]}, "causal"),
+        ({"model_type": "modernbert", "architectures": ["ModernBertForMaskedLM"]}, "encoder"),
+        ({"model_type": "gemma3", "architectures": ["Gemma3ForCausalLM"]}, "causal"),
+        ({"model_type": "llama", "architectures": ["LlamaModel"]}, "causal"),
+        ({"model_type": "roberta"}, "encoder"),
+    ],
+)
+def test_the_kind_of_a_base_is_read_from_its_config_as_loading_does(
+    tiny_folder: Path, tmp_path: Path, config: dict[str, object], kind: str
+) -> None:
+    shutil.copy(tiny_folder / WEIGHTS, tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert kind_of(str(tmp_path)) == base_kind(Source("x", "x", tmp_path)) == kind
+
+
+def test_bundled_bases_have_a_known_kind_whether_or_not_they_are_installed() -> None:
+    assert {name: kind_of(name) for name in BUNDLED} == {"minilm": "encoder", "smollm": "causal"}
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [(None, "cannot be read"), ("[]", "cannot be read"), ("{", "cannot be read")]
+    + [('{"is_encoder_decoder": true, "model_type": "bert"}', "encoder-decoder")],
+)
+def test_a_base_of_no_kind_says_why(
+    tiny_folder: Path, tmp_path: Path, config: str | None, words: str
+) -> None:
+    shutil.copy(tiny_folder / WEIGHTS, tmp_path)
+    if config is not None:
+        (tmp_path / "config.json").write_text(config)
+    with pytest.raises(BaseUnavailable, match=words):
+        kind_of(str(tmp_path))
+    with pytest.raises(BaseUnavailable, match="neither bundled"):
+        kind_of("/nowhere")
+
+
+def test_of_a_hub_base_the_config_alone_is_fetched(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(BaseUnavailable, match="config.json of base .* cannot be fetched"):
+        kind_of(f"org/tiny@{COMMIT}")
+    asked: list[tuple[str, str, object]] = []
+
+    def download(repository: str, file: str, *, revision: str, local_files_only: bool) -> str:
+        asked.append((file, revision, local_files_only))
+        if local_files_only:
+            raise FileNotFoundError("not in the cache")
+        (tmp_path / file).write_text('{"architectures": ["LlamaForCausalLM"]}')
+        return str(tmp_path / file)
+
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
+    assert kind_of(f"org/tiny@{COMMIT}") == "causal"
+    assert asked == [("config.json", COMMIT, True), ("config.json", COMMIT, False)]
+
+
 @pytest.mark.model  # a fresh interpreter: seconds, on a busy machine
 def test_asking_for_a_recipe_loads_no_model_library() -> None:
     code = (
         "import sys; import lora.train\n"
         "lora.train.recipe_for('minilm', 'a' * 64, lora.train.Train())\n"
+        "import lora.recipe; [lora.recipe.kind_of(n) for n in lora.recipe.BUNDLED]\n"
         "print(sorted({'torch', 'transformers', 'peft', 'sklearn'} & set(sys.modules)))"
     )
     root = Path(__file__).parents[2]

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
-from label_config import Example, Snapshot
+from label_config import Example, Snapshot, Written, read_schema
 from lora.errors import LoraError
 from lora.recipe import recipe_for
 from lora.store import ProjectStore, Store
-from lora.train import main, report_path, run
+from lora.train import main, predictable, report_path, run
 from settings import Train
 from tests.lora.made import CONFIG
 
@@ -96,6 +96,33 @@ def test_the_holdout_changes_nothing_but_the_scores(
         return one, two
 
     assert tensors(examples) == tensors([e for e in examples if e.side == "train"])
+
+
+WRITES = CONFIG.replace("</View>", '<TextArea name="why" toName="t"/></View>')
+
+
+def test_texts_are_learned_only_where_they_are_predicted(examples: list[Example]) -> None:
+    why = Written("why", "t", "because")
+    both = replace(examples[0], answers=(*examples[0].answers, why))
+    alone, marked = replace(examples[1], answers=(why,)), replace(examples[2], answers=())
+    rows, schema = [both, alone, marked], read_schema(WRITES)
+    assert predictable(schema.served_by("causal"), rows) == rows
+    assert predictable(schema.served_by("encoder"), rows) == [examples[0], marked]
+
+
+@pytest.mark.model  # trains: seconds
+def test_an_encoder_is_trained_and_judged_without_the_texts(
+    store: Store, project: ProjectStore, settings: Train, examples: list[Example]
+) -> None:
+    why = Written("why", "t", "because")
+    rows = [replace(e, answers=(*e.answers, why)) for e in examples[:-1]]
+    blind = replace(examples[-1], side="holdout", answers=(why,))
+    digest = project.put_snapshot(Snapshot("1", WRITES, (*rows, blind)))
+    out = project.staging()
+    report = run(store.root, "1", digest, out, None, settings)
+    assert (report["labels"], report["train"], report["holdout"]) == (29, 24, 5)
+    assert set(report["scores"]["candidate"]["controls"]) == {"what", "parts"}
+    assert "`why`" not in (out / "README.md").read_text()
 
 
 def arguments(store: Store, out: Path, snapshot: str, settings: str) -> list[str]:

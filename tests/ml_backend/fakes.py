@@ -13,7 +13,7 @@ from typing import Any
 from werkzeug.test import TestResponse
 
 from jobs import QueueDown
-from label_config import Choice, Prediction, Region, Schema, Span, Task
+from label_config import Choice, Prediction, Region, Schema, Span, Task, Written
 from label_config.wire import task_texts
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,7 +42,8 @@ def said(answer: TestResponse) -> Any:
 
 
 class FirstLabelLive:
-    """Answers every control with its first label: for the whole text, or for its first word."""
+    """Answers every control with its first label, for the whole text or for its first word, and a
+    TextArea with that word."""
 
     def __init__(self, version: str = "v1-0a1b2c3d") -> None:
         self.now = version
@@ -85,6 +86,9 @@ class FirstLabelLive:
                 text = texts.by_key[c.key]
                 word = text.split()[0]
                 at = text.index(word)
+                if c.form == "text":
+                    regions.append(Written(c.name, c.to_name, word, 0.7))
+                    continue
                 regions.append(Span(c.name, c.to_name, at, at + len(word), word, c.values[:1], 0.8))
         reason = "; ".join(texts.missing) or None
         return Prediction(task.id, tuple(regions), 0.85 if regions else 0.5, version, reason)

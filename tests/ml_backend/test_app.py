@@ -100,7 +100,6 @@ def test_any_json_in_the_task_list_is_answered(client: FlaskClient, tasks: list[
         "<View/>",
         '<View><Image name="i" value="$i"/><Choices name="c" toName="i"><Choice value="a"/>'
         "</Choices></View>",
-        '<View><Text name="t" value="$text"/><TextArea name="r" toName="t"/></View>',
         "<View>",
         "",
         "not xml",

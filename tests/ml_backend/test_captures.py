@@ -13,7 +13,7 @@ import pytest
 from flask.testing import FlaskClient
 from label_studio_sdk.label_interface import LabelInterface
 
-from label_config import Choice, Schema, Span, read_schema
+from label_config import Choice, Schema, Span, Written, read_schema
 from label_config.wire import read_result, read_task
 from ml_backend.app import create_app
 from settings import Backend
@@ -198,6 +198,7 @@ def test_a_task_of_the_api_reads_with_its_predictions() -> None:
         assert read.regions == (
             Choice("sentiment", "text", ("Positive",)),
             Span("ner", "text", 0, 5, "Alice", ("PER",), 0.7),
+            Written("sum", "text", "a summary"),
         )
 
 

@@ -15,6 +15,7 @@ from label_config import (
     Schema,
     Span,
     Task,
+    Written,
     read_schema,
 )
 from ml_backend.model import AnnotuneModel, BrokenAnswer
@@ -83,7 +84,7 @@ ALL = read_schema(
     '<Rating name="stars" toName="t" maxRating="3"/><Number name="n" toName="t" min="0" max="9"/>'
     '<Taxonomy name="tree" toName="t"><Choice value="a"><Choice value="b"/></Choice></Taxonomy>'
     '<Pairwise name="pair" toName="t,u"/>'
-    '<Choices name="own" toName="t" value="$own"/></View>'
+    '<Choices name="own" toName="t" value="$own"/><TextArea name="why" toName="t"/></View>'
 )
 DATA = {"text": "one", "other": "two", "own": [{"value": "mine"}]}
 
@@ -102,6 +103,12 @@ DATA = {"text": "one", "other": "two", "own": [{"value": "mine"}]}
         (Choice("tree", "t", ("b",)), False),
         (Choice("own", "t", ("mine",)), True),
         (Choice("own", "t", ("theirs",)), False),
+        (Written("why", "t", "because\n\U0001f600"), True),
+        (Written("why", "t", "a\0b"), False),
+        (Written("why", "t", "a\ud800b"), False),
+        (Written("why", "u", "because"), False),
+        (Written("stars", "t", "3"), False),
+        (Choice("why", "t", ("because",)), False),
     ],
 )
 def test_every_kind_of_region_is_checked_against_its_control(region: Region, sent: bool) -> None:

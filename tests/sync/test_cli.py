@@ -126,6 +126,7 @@ def test_check_says_control_by_control_what_is_predicted(run: Run, tmp_path: Pat
     said = json.loads(done.stdout)
     assert (done.exit_code, said["predicted"]) == (1, False)
     assert [c["predicted"] for c in said["controls"]] == [True, False]
+    assert said["controls"][1]["reason"] == "needs a causal base"
 
 
 def test_check_reads_a_template_of_label_studios_gallery(run: Run, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from label_config import read_schema
-from label_config.values import Choice, Quantity, Region, Span, Task
+from label_config.values import Choice, Quantity, Region, Span, Task, Written
 from sync.corrections import Rate, compare, correction_rate, shown_to, was_blind
 from sync.groups import Place
 from sync.log import Log
@@ -52,6 +52,8 @@ def test_what_was_accepted_is_kept_whatever_its_score() -> None:
         (span(5, 9, "genre"), None, "removed"),
         (Quantity("stars", "text", 3.0), Quantity("stars", "text", 4.0), "changed"),
         (Quantity("stars", "text", 3.0), None, "removed"),
+        (Written("why", "text", "because"), Written("why", "text", "therefore"), "changed"),
+        (None, Written("why", "text", "because"), "added"),
     ],
 )
 def test_each_difference_has_its_name(
@@ -201,3 +203,14 @@ def test_the_rate_leaves_blind_and_unknown_out(log: Log) -> None:
 
 def test_nothing_shown_has_no_rate(log: Log) -> None:
     assert correction_rate(log, "1", read_schema(CONFIG)).value is None
+
+
+def test_a_text_is_a_correction_only_where_the_base_writes_texts(log: Log) -> None:
+    schema = read_schema(CONFIG.replace("</View>", '<TextArea name="why" toName="text"/></View>'))
+    why = {"from_name": "why", "to_name": "text", "type": "textarea", "value": {"text": ["so"]}}
+    shown = (SeenPrediction(51, 1, "v1", minute(1), 0.5, wire("A")),)
+    made = SeenAnnotation(1, 1, [*wire("A"), why], 1, minute(2), minute(2), parent_prediction=51)
+    state = TaskState(Task(1, "1", {"text": "t"}), minute(2), (made,), shown)
+    log.append("1", [state], {1: Place("g1", False)})
+    assert correction_rate(log, "1", schema.served_by("encoder")).value == 0.0
+    assert correction_rate(log, "1", schema.served_by("causal")).value == 1.0

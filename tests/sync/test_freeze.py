@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from label_config.fetch import NotFetched
-from label_config.values import Choice, Task
+from label_config.values import Choice, Task, Written
 from settings import Settings, Train
 from sync.freeze import freeze
 from sync.groups import Place
@@ -209,3 +209,19 @@ def test_the_report_says_the_admins_terms(log: Log) -> None:
     xml = config(CHOICES).replace("<View>", '<View annotune-regulated="true">')
     report = freeze(log, "1", read_terms(Settings(), xml))[1].to_dict()
     assert (report["regulated"], report["base"]) == (True, "minilm")
+
+
+def test_a_text_goes_into_a_snapshot_only_where_the_base_writes_texts(log: Log) -> None:
+    why = {"from_name": "why", "to_name": "text", "type": "textarea", "value": {"text": ["a", "b"]}}
+    tell(log, 1, answer(11, 1, [wire("A"), why]))
+    tell(log, 2, answer(12, 2, [why]))
+    xml = config(CHOICES, '<TextArea name="why" toName="text"/>')
+    snapshot, report = freeze(log, "1", read_terms(Settings(), xml))
+    assert [e.answers for e in snapshot.examples] == [(Choice("intent", "text", ("A",)),)]
+    assert report.left_out == {"the answer holds nothing that is predicted": 1}
+    smol = read_terms(Settings(train=Train(base="smollm")), xml)
+    snapshot, report = freeze(log, "1", smol)
+    assert report.left_out == {}
+    assert [e.answers[-1] for e in snapshot.examples] == [Written("why", "text", "a\nb")] * 2
+    gone, report = freeze(log, "1", read_terms(Settings(), config(CHOICES)))
+    assert report.dropped == {"why": {"(an answer without a label)": 2}}

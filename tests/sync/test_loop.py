@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -37,6 +38,21 @@ def test_a_config_with_nothing_to_predict_is_refused_before_anything_changes(hou
         connect(house.world, "1")
     assert house.studio.mine == [] and house.studio.hooks == []
     assert house.world.log.connected() == []
+
+
+def test_texts_alone_are_nothing_to_an_encoder(house: House) -> None:
+    house.studio.config = (
+        '<View><Text name="text" value="$text"/><TextArea name="why" toName="text"/></View>'
+    )
+    house.studio.__post_init__()
+    with pytest.raises(NothingToPredict, match="why: needs a causal base"):
+        connect(house.world, "1")
+    settings = replace(
+        house.world.settings, train=replace(house.world.settings.train, base="smollm")
+    )
+    done = connect(replace(house.world, settings=settings), "1").to_dict()
+    assert [(c["control"], c["kind"]) for c in done["predicted"]] == [("why", "TextArea")]
+    assert done["not_predicted"] == []
 
 
 def test_enough_answers_freeze_a_snapshot_and_enqueue_its_training_once(house: House) -> None:

@@ -61,3 +61,30 @@ def test_a_config_that_cannot_be_read_predicts_nothing() -> None:
         read_terms(OPS, "<View")
     terms = terms_or_default(OPS, "<View")
     assert terms.schema.controls == () and terms.settings == OPS and len(terms.problems) == 1
+
+
+WRITES = config().replace("</View>", '<TextArea name="why" toName="t"/></View>')
+
+
+def asked(settings: Settings) -> list[str]:
+    return [c.name for c in read_terms(settings, WRITES).schema.controls]
+
+
+def test_texts_are_asked_for_where_the_base_is_a_causal_one() -> None:
+    assert asked(OPS) == ["c"]
+    smol = Settings(train=Train(base="minilm", bases="smollm"))
+    assert asked(smol) == ["c"]
+    assert asked(Settings(train=Train(base="smollm"))) == ["c", "why"]
+    wish = WRITES.replace("<View ", '<View annotune-base="smollm" ')
+    one, other = read_terms(OPS, wish), read_terms(smol, wish)
+    assert (len(one.schema.controls), len(other.schema.controls)) == (1, 2)
+    assert one.schema.digest == other.schema.digest
+
+
+def test_a_base_of_unknown_kind_is_a_problem_only_where_texts_are_asked_for() -> None:
+    ops = Settings(train=Train(base="/models/nowhere"))
+    assert read_terms(ops, config()).problems == ()
+    terms = read_terms(ops, WRITES)
+    (problem,) = terms.problems
+    assert "'/models/nowhere' writes texts is not known" in problem
+    assert [c.name for c in terms.schema.controls] == ["c", "why"]

@@ -1,0 +1,1 @@
+"""Causal bases: prompts and readers of answers, likelihoods, decoding, training."""

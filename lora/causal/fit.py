@@ -1,0 +1,178 @@
+"""A snapshot's train rows become an adapter of a causal base: LoRA, and what calibrates it.
+
+Always fresh from the base (law 3). The holdout is not looked at here: what calibrates is measured
+on train rows that were held back (law 4).
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from label_config.controls import Schema
+from label_config.values import Example
+from lora.base import Base
+from lora.causal.calibrate import Calibration, fit_temperature
+from lora.causal.chat import Chat
+from lora.causal.checkpoint import Keeper
+from lora.causal.crew import Alone, Crew
+from lora.causal.loop import Course, Fit
+from lora.causal.memory import MOST_TOKENS
+from lora.causal.plan import count_steps, plan_steps
+from lora.causal.rows import TokenRow, token_rows
+from lora.causal.tokens import answer_ids
+from lora.causal.variants import Plain, adapt, plain
+from lora.examples import human_first
+from settings import Train
+
+RATES = {"lora": 1e-3, "lora+": 2.5e-4, "rslora": 2.5e-4, "dora": 1e-3, "pissa": 2.5e-4}
+
+HELD, MOST_HELD = 0.2, 150  # of the rows, to find temperatures on
+FEWEST_HELD = 8  # below which a temperature would be noise
+MANY = 400  # rows from which on those held back stay so; with fewer a second fit has them all
+
+
+@dataclass(frozen=True, eq=False)
+class CausalFitted:
+    """What training made, before it is written down. `encoder`: the PeftModel; `plain`: what of it
+    is stored; `calibration`: by control; `losses`: of each step; `notes`: in words."""
+
+    encoder: Any
+    plain: Plain
+    base: Base
+    calibration: Mapping[str, Calibration]
+    losses: tuple[float, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def heads(self) -> dict[str, Any]:
+        """None: a causal base answers in words."""
+        return {}
+
+
+def fit_causal(
+    base: Base,
+    schema: Schema,
+    train: Sequence[Example],
+    pool: Sequence[Mapping[str, str]],
+    settings: Train,
+    *,
+    keeper: Keeper | None = None,
+    crew: Crew | None = None,
+    tokens: int = 0,
+    after: Callable[[int], None] = lambda step: None,
+) -> CausalFitted:
+    """Train on `train` rows; raises ValueError when none of them carries an answer, DoesNotFit
+    when memory runs out on a single row.
+
+    `pool` is not read: without heads there is nothing to start from it. `keeper`: where the
+    training's checkpoints are; `tokens`: of one pass (lora/causal/memory.py; 0: the device's
+    usual); `after`: called with the number of each step done.
+    """
+    torch.use_deterministic_algorithms(True, warn_only=True)  # a GPU lacks some
+    chat = Chat(base.tokenizer)
+    rows, long = token_rows(base, chat, schema, human_first(train))
+    notes = [f"{long} rows are too long for the base and were left out"] if long else []
+    work = _Work(base, settings, keeper or Keeper(None, 0.0), crew or Alone(), tokens, after)
+    held, rest = hold_back(rows, settings.seed)
+    heat: dict[str, float] = {}
+    with threadpool_limits(settings.threads):
+        twice = not held or len(rows) <= MANY
+        found = work.found(rows) if held and twice else None
+        if held:
+            heat = found or temperatures(work.fit(work.course("held", rest, {})), base, chat, held)
+            notes += [
+                f"{n}: temperature {t:.2f} of {len(held)} rows held back" for n, t in heat.items()
+            ]
+        if twice:
+            work.fit(work.course("all", rows, heat))
+        made = plain(work.adapted)
+    if made.kept < 1.0:
+        notes.append(f"stored as LoRA of rank {made.rank}: {made.kept:.1%} of what was learned")
+    calibration = {name: Calibration(heat[name]) for name in sorted(heat)}
+    return CausalFitted(
+        work.adapted.model, made, base, calibration, tuple(work.losses), tuple(notes)
+    )
+
+
+class _Work:
+    """The fits of one training, one after another."""
+
+    def __init__(
+        self,
+        base: Base,
+        settings: Train,
+        keeper: Keeper,
+        crew: Crew,
+        tokens: int,
+        after: Callable[[int], None],
+    ) -> None:
+        self._base, self._settings, self._keeper, self._crew = base, settings, keeper, crew
+        self._device = base.model.device.type
+        self._tokens = tokens or MOST_TOKENS.get(self._device, MOST_TOKENS["cuda"])
+        self._after = after
+        self.losses: list[float] = []
+
+    def course(self, stage: str, rows: Sequence[TokenRow], begun: Mapping[str, float]) -> Course:
+        s = self._settings
+        steps = plan_steps(rows, s.steps or count_steps(len(rows)), s.seed)
+        return Course(stage, steps, RATES[s.variant], self._tokens, s.seed, begun)
+
+    def found(self, rows: Sequence[TokenRow]) -> dict[str, float] | None:
+        """The temperatures of a training that was killed in its last fit, which has all rows."""
+        last = self._keeper.last()
+        if last is None or last[0].plan != self.course("all", rows, {}).digest:
+            return None
+        return dict(last[0].temperatures)
+
+    def fit(self, course: Course) -> Fit:
+        s = self._settings
+        torch.manual_seed(s.seed)
+        self.adapted = adapt(self._base, s.variant, s.rank, s.gradient_checkpointing)
+        filler = self._base.tokenizer.pad_token_id or 0
+        fit = Fit(self.adapted, course, self._crew, self._keeper, filler, self._device)
+        fit.run(self._after)
+        self.losses = fit.losses
+        return fit
+
+
+def hold_back(rows: Sequence[TokenRow], seed: int) -> tuple[list[TokenRow], list[TokenRow]]:
+    """Rows that temperatures are found on, and the rest; whole groups, and none where too few rows
+    have an answer by likelihood."""
+    scored = [r for r in rows if r.gold is not None]
+    if len(scored) * HELD < FEWEST_HELD:
+        return [], list(rows)
+    groups = sorted({r.group for r in scored})
+    random.Random(seed).shuffle(groups)
+    most = min(MOST_HELD, int(HELD * len(scored)))
+    apart: set[str] = set()
+    count = 0
+    for group in groups:
+        mine = sum(r.group == group for r in scored)
+        if count + mine > most:
+            break
+        apart.add(group)
+        count += mine
+    held = [r for r in scored if r.group in apart]
+    return held, [r for r in rows if r.group not in apart]
+
+
+@torch.no_grad()  # type: ignore[untyped-decorator]
+def temperatures(fit: Fit, base: Base, chat: Chat, held: Sequence[TokenRow]) -> dict[str, float]:
+    """By control the temperature that suits rows the fit has not seen."""
+    tables: dict[str, list[torch.Tensor]] = {}
+    gold: dict[str, list[int]] = {}
+    for row in held:
+        if row.gold is None:
+            continue
+        ends = [answer_ids(base.tokenizer, o.words, chat.end) for o in row.ask.options]
+        each = [replace(row, ids=(*row.ids[: row.start], *end)) for end in ends]
+        name = row.ask.control.name
+        tables.setdefault(name, []).append(fit.chances(each))
+        gold.setdefault(name, []).append(row.gold)
+    return {n: fit_temperature(tables[n], gold[n]) for n in sorted(tables)}

@@ -1,0 +1,69 @@
+"""Examples become rows of tokens: the prompt as it will be asked, and the answer to learn.
+
+Each control of an example, and each window of a long text, is a row of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from label_config.conditions import hidden_controls
+from label_config.controls import Schema
+from label_config.values import Example
+from lora.base import Base
+from lora.causal.ask import Ask
+from lora.causal.chat import Chat
+from lora.causal.prompt import asks, completion, room_for
+from lora.causal.tokens import answer_ids, prompt_ids
+from lora.examples import labels_asked
+
+
+@dataclass(frozen=True)
+class TokenRow:
+    """`ids`: prompt and answer; the answer begins at `start`. `group`: of the example, whose rows
+    stay together when some are held back. `answer`: in the model's words, without its end."""
+
+    ids: tuple[int, ...]
+    start: int
+    group: str
+    ask: Ask
+    answer: str
+
+    @property
+    def answer_tokens(self) -> int:
+        return len(self.ids) - self.start
+
+    @property
+    def gold(self) -> int | None:
+        """Place of the right answer among the options, where there are any."""
+        words = [o.words for o in self.ask.options]
+        return words.index(self.answer) if self.answer in words else None
+
+
+def token_rows(
+    base: Base, chat: Chat, schema: Schema, examples: Sequence[Example]
+) -> tuple[list[TokenRow], int]:
+    """The rows of examples, in their order, and how many were left out as too long for the base."""
+    room = room_for(base.max_tokens, base.hidden)
+    made: list[TokenRow] = []
+    for example in examples:
+        hidden = hidden_controls(schema, example.answers)  # no span there is no answer
+        for ask in asks(chat, schema, example.inputs, room):
+            if ask.control.name not in hidden:
+                row = _row(base, chat, ask, example)
+                made += [row] if row else []
+    fit = [r for r in made if len(r.ids) <= base.max_tokens]
+    return fit, len(made) - len(fit)
+
+
+def _row(base: Base, chat: Chat, ask: Ask, example: Example) -> TokenRow | None:
+    asked = labels_asked(ask.control, example)
+    if ask.control.form == "spans" and not asked:
+        return None
+    answer = completion(ask, example.answers, asked)
+    if answer is None:
+        return None
+    end = answer_ids(base.tokenizer, answer, chat.end)
+    prompt = prompt_ids(base.tokenizer, ask.shared, ask.lead, max(1, base.max_tokens - len(end)))
+    return TokenRow((*prompt, *end), len(prompt), example.group, ask, answer)

@@ -1,0 +1,167 @@
+"""A causal base answers every control of a row, alone or among others, version by version."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import pytest
+import torch
+
+from label_config import Inputs, read_schema
+from label_config.controls import Schema
+from label_config.values import Choice, Region, Span, Written
+from lora.base import Base
+from lora.causal.answer import Answerer, Limits
+from lora.causal.calibrate import Calibration
+from lora.causal.lane import CausalLane
+from lora.causal.network import CausalNetwork
+from lora.causal.ready import ready_causal
+from lora.errors import NotReady
+from lora.lane import Answers
+from lora.loaded import Loaded, Opened
+from lora.weights import Mode
+from tests.lora.causal.made import causal_base, causal_tensors
+
+LIMITS = Limits(tokens=12, seconds=60)
+ROWS = [
+    Inputs({"text": "play the red song now"}),
+    Inputs({"text": "buy a hat"}),
+    Inputs({"text": "paint the old house blue and then buy the red paint"}),
+    Inputs({"text": "play"}),
+]
+
+
+@pytest.fixture(scope="module")
+def base() -> Base:
+    return causal_base("llama")
+
+
+@pytest.fixture(scope="module")
+def schema() -> Schema:
+    return read_schema(
+        '<View><Text name="t" value="$text"/>'
+        '<Choices name="what" toName="t"><Choice value="play"/><Choice value="buy"/>'
+        '<Choice value="paint"/></Choices>'
+        '<Labels name="parts" toName="t"><Label value="thing"/><Label value="colour"/></Labels>'
+        '<TextArea name="note" toName="t"/></View>'
+    )
+
+
+def network(base: Base) -> CausalNetwork:
+    return CausalNetwork(base, Mode(True, torch.float32))
+
+
+def version(net: CausalNetwork, schema: Schema, seed: int) -> Loaded:
+    weights = net.prepare(causal_tensors(net.base, seed, size=0.5), 2.0)
+    return ready_causal(net, Opened(f"v{seed}", schema.digest, weights, {}), schema)
+
+
+def plain(regions: Sequence[Region]) -> list[object]:
+    """Regions without their scores, which differ in the last digits by batch."""
+    return [replace(r, score=None) for r in regions]
+
+
+def test_each_control_gets_an_answer_of_its_kind(base: Base, schema: Schema) -> None:
+    net = network(base)
+    for found in Answerer(net, LIMITS).answer(version(net, schema, 1), ROWS):
+        kinds = {type(r) for r in found.regions}
+        assert Choice in kinds and kinds <= {Choice, Span, Written}
+        assert 0 <= found.score <= 1
+
+
+def test_a_row_is_answered_as_it_is_alone(base: Base, schema: Schema) -> None:
+    net = network(base)
+    answerer, loaded = Answerer(net, LIMITS), version(net, schema, 1)
+    together = answerer.answer(loaded, ROWS)
+    for inputs, found in zip(ROWS, together, strict=True):
+        alone = answerer.answer(loaded, [inputs])[0]
+        assert plain(alone.regions) == plain(found.regions)
+        assert alone.score == pytest.approx(found.score, abs=1e-4)
+
+
+def test_calibration_turns_the_choice(base: Base, schema: Schema) -> None:
+    net = network(base)
+    loaded = version(net, schema, 1)
+    answerer = Answerer(net, LIMITS)
+    first = answerer.answer(loaded, ROWS[:1])[0].regions[0]
+    assert isinstance(first, Choice)
+    leaning = {value: 50.0 if value in first.labels else 0.0 for value in ("play", "buy", "paint")}
+    turned = replace(loaded, calibration={"what": Calibration(leaning=leaning)})
+    second = answerer.answer(turned, ROWS[:1])[0].regions[0]
+    assert isinstance(second, Choice) and second.labels != first.labels
+
+
+def test_a_cold_start_takes_off_what_options_gain_whatever_the_text(
+    base: Base, schema: Schema
+) -> None:
+    net = network(base)
+    pool = [{"text": f"{row.texts['text']} {n}"} for n in range(3) for row in ROWS]
+    loaded = ready_causal(net, None, schema, pool)
+    assert loaded.calibration["what"].leaning.keys() == {"play", "buy", "paint"}
+    assert ready_causal(net, None, schema, ()).calibration == {}
+
+
+def test_nothing_is_asked_of_a_row_without_its_text(base: Base, schema: Schema) -> None:
+    net = network(base)
+    found = Answerer(net, LIMITS).answer(version(net, schema, 1), [Inputs({}), ROWS[1]])
+    assert found[0].regions == () and found[0].score == 0.0
+    assert found[1].regions
+
+
+@pytest.fixture
+def lane(base: Base) -> Iterator[CausalLane]:
+    lane = CausalLane(queue=64, limits=LIMITS)
+    lane.start(network(base))
+    yield lane
+    lane.close()
+
+
+def regions_of(answers: Answers) -> list[list[object]]:
+    return [plain(a.regions) if a else [] for a in answers]
+
+
+def test_versions_under_way_together_do_not_mix(
+    base: Base, schema: Schema, lane: CausalLane
+) -> None:
+    """A generation is finished by the version that began it; the next begins beside it."""
+    net = network(base)
+    both = [version(net, schema, seed) for seed in (1, 2)]
+    alone = [regions_of(list(Answerer(net, LIMITS).answer(v, ROWS))) for v in both]
+    assert alone[0] != alone[1]
+    waits = [(n % 2, lane.submit(both[n % 2], ROWS, bulk=n % 3 == 0)) for n in range(8)]
+    for which, wait in waits:
+        assert regions_of(wait(60)) == alone[which]
+
+
+def test_a_failure_costs_what_was_under_way_and_nothing_after(
+    base: Base, schema: Schema, lane: CausalLane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = version(network(base), schema, 1)
+    whole = Answerer.step
+    failed: list[int] = []
+
+    def step(self: Answerer) -> int:
+        if not failed:
+            failed.append(1)
+            raise RuntimeError("broken")
+        return whole(self)
+
+    monkeypatch.setattr(Answerer, "step", step)
+    assert lane.submit(loaded, ROWS[:2], bulk=False)(60) == [None, None]
+    assert all(a is not None for a in lane.submit(loaded, ROWS[:2], bulk=False)(60))
+
+
+def test_closing_tells_those_who_wait(base: Base, schema: Schema) -> None:
+    lane = CausalLane(queue=64, limits=Limits(tokens=200, seconds=60))
+    loaded = version(network(base), schema, 1)
+    lane.start(network(base))
+    waits = [lane.submit(loaded, ROWS, bulk=False) for _ in range(6)]
+    lane.close()
+    told = 0
+    for wait in waits:
+        try:
+            wait(5)
+        except NotReady:
+            told += 1
+    assert told
