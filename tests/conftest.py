@@ -72,6 +72,7 @@ def house(
     a house of their own with `demo.house.run_annotune`.
     """
     own = {"ANNOTUNE_QUEUE_NAME": "session", "ANNOTUNE_TRAIN_EVERY": "1000"}
+    own["ANNOTUNE_TRAIN_BASES"] = "smollm"  # what a config may ask for beside the usual base
     folder = tmp_path_factory.mktemp("house")
     with run_annotune(folder, os.environ, studio, redis_server, own) as running:
         yield running

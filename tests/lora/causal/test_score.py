@@ -111,21 +111,6 @@ def test_options_too_many_for_one_row_are_scored_in_several(
     assert torch.allclose(score(network, [asked], END)[0], want, atol=1e-3)
 
 
-@pytest.mark.parametrize("within", [1.0, 10.0, 40.0])
-def test_within_reach_of_the_best_it_is_exact_and_beyond_it_is_beyond(
-    llama: Base, within: float
-) -> None:
-    network = CausalNetwork(llama)
-    network.activate(Key(), {})
-    asks = some_asks()
-    for asked, table in zip(asks, score(network, asks, END, within), strict=True):
-        want = alone(network, asked)
-        near = want >= want.max() - within
-        assert torch.allclose(table[near], want[near], atol=1e-3)
-        assert (table >= want - 1e-3).all()
-        assert (table[~near] < want.max() - within + 1e-3).all()
-
-
 def test_a_prompt_longer_than_the_base_reads_is_cut_and_scored(llama: Base) -> None:
     network = CausalNetwork(llama)
     network.activate(Key(), {})
