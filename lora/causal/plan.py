@@ -14,7 +14,7 @@ from lora.causal.rows import TokenRow
 BATCH = 8
 STRETCH = 8  # steps whose rows are sorted by length
 FEWEST, MOST = 40, 4000
-ROUNDS = 4  # times that each row is seen where there are many
+ROUNDS = 5  # times that each row is seen where there are many
 
 Step = tuple[TokenRow, ...]
 

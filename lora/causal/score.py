@@ -24,7 +24,6 @@ BATCH_TOKENS = 4096  # padded tokens of one pass; bounds its memory
 ROW_TOKENS = 1536  # nodes of one row's trees; more go into a row of their own
 HEAD_ROWS = 256  # positions at once whose logits over the vocabulary are held
 WASTE = 64  # padding, in tokens, that costs as much as one more pass
-FIRST_GUESS = 3.0  # nats behind the likeliest first token: options that are followed first
 SLACK = 64  # tokens of room that a prompt leaves for its longest option at least
 
 Ids = tuple[int, ...]
@@ -57,38 +56,19 @@ class _Row:
         return len(self.prompt) - begun + self.nodes
 
 
-def score(
-    net: CausalNetwork, asks: Sequence[Ask], end: str, within: float | None = None
-) -> list[torch.Tensor]:
-    """Log p of each option of each ask, followed by `end`, under the active adapter; float32.
-
-    `within`: only options that may come so near to the likeliest (in nats) are followed to their
-    end; the others get the log p of their first token, which is more than theirs, and still
-    further away than that.
-    """
+def score(net: CausalNetwork, asks: Sequence[Ask], end: str) -> list[torch.Tensor]:
+    """Log p of each option of each ask, followed by `end`, under the active adapter; float32."""
     options = _tokens(net, asks, end)
-    start = _start(net, asks)
-    if within is None:
-        return _exact(net, asks, options, start)
-    found = _exact(net, asks, [[o[:1] for o in some] for some in options], start)
-    known = [torch.tensor([len(o) < 2 for o in some]) for some in options]
-    while True:
-        open_ = [_near(f, k, within) for f, k in zip(found, known, strict=True)]
-        if not any(places for places in open_):
-            return found
-        part = [[some[i] for i in at] for some, at in zip(options, open_, strict=True)]
-        tables = _exact(net, asks, part, start)
-        for f, k, at, table in zip(found, known, open_, tables, strict=True):
-            f[at], k[at] = table, True
-
-
-def _near(found: torch.Tensor, known: torch.Tensor, within: float) -> list[int]:
-    """Places of options not known yet that may come within reach of the best known one; while
-    none is known, those that begin about as likely as any."""
-    if bool(known.all()):
-        return []
-    best = found[known].max() - within if known.any() else found.max() - FIRST_GUESS
-    return [int(i) for i in ((found >= best) & ~known).nonzero()]
+    found = [torch.zeros(len(some)) for some in options]
+    rows = _rows(net, asks, options)
+    if not rows:
+        return found
+    with torch.inference_mode():
+        start = shared_prefix(net, [row.prompt for row in rows])
+        for batch in _batches(rows, len(start) if start else 0):
+            for branch, table in _run(net, batch, start):
+                found[branch.ask][branch.places] = table
+    return found
 
 
 def _tokens(net: CausalNetwork, asks: Sequence[Ask], end: str) -> list[list[Ids]]:
@@ -99,42 +79,10 @@ def _tokens(net: CausalNetwork, asks: Sequence[Ask], end: str) -> list[list[Ids]
     return [[made[o.words] for o in ask.options] for ask in asks]
 
 
-def _start(net: CausalNetwork, asks: Sequence[Ask]) -> Prefix | None:
-    shared = list(dict.fromkeys(ask.shared for ask in asks if ask.options))
-    prompts = [parts_ids(net.base.tokenizer, s, "", _room(net))[0] for s in shared]
-    return shared_prefix(net, prompts) if prompts else None
-
-
 def _room(net: CausalNetwork, longest: int = 0) -> int:
     """How many tokens a prompt may have whose options have at most `longest`."""
     context = net.base.max_tokens
     return max(context - max(longest, min(SLACK, context // 4)), 8)
-
-
-def _exact(
-    net: CausalNetwork,
-    asks: Sequence[Ask],
-    options: Sequence[Sequence[Ids]],
-    start: Prefix | None,
-) -> list[torch.Tensor]:
-    found = [torch.zeros(len(some)) for some in options]
-    rows = _rows(net, asks, options)
-    with torch.inference_mode():
-        for some, begin in _by_start(rows, start):
-            for batch in _batches(some, len(begin) if begin else 0):
-                for branch, table in _run(net, batch, begin):
-                    found[branch.ask][branch.places] = table
-    return found
-
-
-def _by_start(
-    rows: Sequence[_Row], start: Prefix | None
-) -> Iterator[tuple[list[_Row], Prefix | None]]:
-    """The rows that begin with the prefix, and those cut so short that they do not."""
-    fit = [r for r in rows if start and len(r.prompt) > len(start)
-           and tuple(r.prompt[: len(start)]) == start.ids]  # fmt: skip
-    rest = [r for r in rows if r not in fit]
-    yield from ((some, begin) for some, begin in ((fit, start), (rest, None)) if some)
 
 
 def _rows(net: CausalNetwork, asks: Sequence[Ask], options: Sequence[Sequence[Ids]]) -> list[_Row]:
