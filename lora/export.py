@@ -1,7 +1,7 @@
 """A version leaves the house: as the plain PEFT folder it is, or merged into a plain model.
 
-The merged folder is what `transformers.AutoModel.from_pretrained` reads: base and adapter in one
-set of weights, the tokenizer beside it; the heads stay in files of their own.
+The merged folder is what transformers reads (AutoModel, of a causal base AutoModelForCausalLM):
+base and adapter in one set of weights, the tokenizer beside it; heads stay in files of their own.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from lora.base import Base, load_base
 from lora.errors import LoraError
 from lora.heads import TABLE, TENSORS
 from lora.loaded import open_version
-from lora.network import Network
+from lora.networks import network_of
 from lora.store import ProjectStore
 
-CARD = "README.md"
+CARD, CAUSAL_TABLE = "README.md", "causal.json"
 
 
 class NotExported(LoraError):
@@ -46,12 +46,12 @@ def export(
         for name in [*manifest.files, MANIFEST]:
             shutil.copyfile(folder / name, out / name)
         return
-    network = Network(load(manifest.recipe.base))
+    network = network_of(load(manifest.recipe.base))
     opened = open_version(network, folder)
     network.activate(opened, opened.tensors)
     out.mkdir(parents=True, exist_ok=True)
     network.model.save_pretrained(out)
     network.base.tokenizer.save_pretrained(out)
-    for name in (TENSORS, TABLE, CARD):
+    for name in (TENSORS, TABLE, CAUSAL_TABLE, CARD):
         if name in manifest.files:
             shutil.copyfile(folder / name, out / name)

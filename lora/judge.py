@@ -20,6 +20,7 @@ from lora.networks import network_of
 from lora.weights import pick_mode
 
 CHUNK = 16  # rows of one batch, as at serving
+JUDGE_S = 600.0  # of one decoded answer: a busy trainer must not cut what a server would not
 
 
 def judge_all(
@@ -101,8 +102,8 @@ def judge(
 def _answering(network: Tree) -> Callable[[Loaded, Sequence[Inputs]], list[Answer]]:
     if isinstance(network, Network):
         return partial(answer, network)
-    from lora.causal.answer import Answerer  # here: an encoder's trainer needs none of it
+    from lora.causal.answer import Answerer, Limits  # here: an encoder's trainer needs none of it
     from lora.causal.network import CausalNetwork
 
     assert isinstance(network, CausalNetwork)
-    return Answerer(network).answer
+    return Answerer(network, Limits(seconds=JUDGE_S)).answer
