@@ -1,4 +1,4 @@
-"""Settings: frozen dataclasses, and `load`, the only reader of the environment.
+"""Settings: frozen dataclasses, and `load`, the only reader of settings from the environment.
 
 Every variable is named ANNOTUNE_<SECTION>_<FIELD>, for instance ANNOTUNE_TRAIN_EVERY=50. A value
 that must stay secret may come from a file instead: ANNOTUNE_STUDIO_TOKEN_FILE=/run/secrets/token.
@@ -13,7 +13,7 @@ from typing import Any, get_type_hints
 
 PREFIX = "ANNOTUNE"
 NOT_OURS = {"ANNOTUNE_CACHE", "ANNOTUNE_SHARED", "ANNOTUNE_SCREENSHOTS", "ANNOTUNE_TEST_CACHE"}
-"""Read by make and the tests only."""
+"""Read by make, the tests, and lora/bundled.py (where converted bases are kept)."""
 
 YES, NO = {"1", "true", "yes", "on"}, {"", "0", "false", "no", "off"}
 VARIANTS = {"lora", "rslora", "dora", "pissa", "lora+"}

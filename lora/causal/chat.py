@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from datetime import date
 from typing import Any
+
+log = logging.getLogger(__name__)
 
 ASIDE = {"<": "‹", "[": "［"}
 """What stands for the first sign of a special token that a text happens to spell; else a sign that
@@ -77,7 +80,8 @@ class Chat:
         system, user, _ = _MARKS
         try:
             return system in self._render(self._messages(system, user), True)
-        except Exception:  # a template is a program: jinja2's errors, or what it raises itself
+        except Exception as error:  # a template is a program: jinja2's errors, or what it raises
+            log.info("the chat template takes no system message (%s)", type(error).__name__)
             return False
 
     def _find_end(self, special: list[str]) -> str:
