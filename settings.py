@@ -107,7 +107,9 @@ class Sync:
     secret: str = field(default="", repr=False)
     """Shared secret that a webhook must carry in X-Annotune-Secret."""
     poll_s: float = 5.0
-    """Longest time between two turns; a webhook starts one at once."""
+    """Time between two turns of a project where something happens; a webhook starts one at once."""
+    quiet_s: float = 30.0
+    """Of one where nothing does: the time doubles from turn to turn up to this."""
     sweep_s: float = 300.0
     """How often task ids are compared, so that deletions without a webhook are noticed."""
     log: str = ""
@@ -265,6 +267,11 @@ def _check(s: Settings) -> None:
     if s.blind.first_in < 2 or s.blind.then_in < 2:
         raise InvalidSetting(
             "ANNOTUNE_BLIND_FIRST_IN and _THEN_IN must be 2 or more: one task in N is blind"
+        )
+    if s.sync.poll_s <= 0 or s.sync.quiet_s < s.sync.poll_s:
+        raise InvalidSetting(
+            f"ANNOTUNE_SYNC_QUIET_S={s.sync.quiet_s} must be at least ANNOTUNE_SYNC_POLL_S="
+            f"{s.sync.poll_s}, and that above 0"
         )
     if s.backend.serve not in {"auto", "merged", "unmerged"}:
         raise InvalidSetting(

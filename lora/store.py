@@ -115,6 +115,10 @@ class ProjectStore:
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield
 
+    def stamp(self) -> tuple[int, ...]:
+        """Another one once CURRENT, an ask or a verdict has come or changed; costs three stats."""
+        return tuple(_changed(self.folder / n) for n in ("CURRENT.json", "asked.json", "verdicts"))
+
     # ---- CURRENT
 
     def current(self) -> Current:
@@ -348,6 +352,13 @@ class ProjectStore:
         """True while some process holds the trainer lock."""
         with self.training(patience_s=0) as free:
             return not free
+
+
+def _changed(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
 
 
 def _hex(digest: str) -> str:

@@ -49,6 +49,8 @@ def test_secrets_are_not_in_the_repr() -> None:
         ({"ANNOTUNE_BLIND_SHARE": "0.9"}, "must lie in"),
         ({"ANNOTUNE_BLIND_FIRST_IN": "1"}, "one task in N"),
         ({"ANNOTUNE_TRAIN_DEVICE": "tpu"}, "must be auto, cpu or cuda"),
+        ({"ANNOTUNE_SYNC_QUIET_S": "1"}, "QUIET_S=1.0 must be at least ANNOTUNE_SYNC_POLL_S=5.0"),
+        ({"ANNOTUNE_SYNC_POLL_S": "0"}, "and that above 0"),
         ({"ANNOTUNE_TRAIN_STEPS": "-1"}, "_STEPS 0 or more"),
         ({"ANNOTUNE_BACKEND_HOST": "0.0.0.0"}, "without a password"),
         ({"ANNOTUNE_TRAIN_QUANTIZE": "int8"}, "must be nf4 or empty"),

@@ -122,6 +122,11 @@ def open_task(
             print(f"task {task['id']} opened without its prediction (load {attempt})")
 
 
+def text_of(page: Page, where: str) -> str:
+    """What stands there now; nothing where there is no such place, without waiting for one."""
+    return "\n".join(page.locator(where).all_inner_texts())
+
+
 def chosen(page: Page) -> list[str]:
     """The labels of Choices controls that are ticked."""
     return [

@@ -8,7 +8,7 @@ from playwright.sync_api import Page
 from demo.api import StudioApi
 from demo.house import House
 from label_config import Written
-from tests.browser.editor import in_the_log, open_shop, open_task, picture, submit, wait
+from tests.browser.editor import in_the_log, open_shop, open_task, picture, submit, text_of, wait
 from tests.browser.test_kinds import THINGS, keys
 
 pytestmark = pytest.mark.real
@@ -29,12 +29,12 @@ def test_a_text_is_written_shown_changed_and_kept(
     ((name, _, written),) = made.read(task, task["predictions"][-1]["result"])
     assert name == "reply" and str(written).strip(), "the cold start of a causal base writes"
     first = str(written).split()[0]
-    open_task(page, made, task, lambda: first in page.inner_text(SHOWN))
+    open_task(page, made, task, lambda: first in text_of(page, SHOWN))
     picture(page, "textarea")
     page.click(f"{SHOWN} [aria-label='Edit Region']")
     page.locator(f"{SHOWN} textarea").fill("We send you a new one.")
     page.locator(f"{SHOWN} button").last.click()
-    wait(lambda: "a new one" in page.inner_text(SHOWN), "the change is not shown")
+    wait(lambda: "a new one" in text_of(page, SHOWN), "the change is not shown")
     kept = in_the_log(house, made.id, submit(page)["id"])
     assert made.read(task, kept.result) == keys(
         Written("reply", "letter", "We send you a new one.")

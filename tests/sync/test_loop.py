@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -291,6 +292,63 @@ def test_a_paused_project_with_a_webhook_waiting_does_not_spin(
     service.stop()
     thread.join(5)
     assert not thread.is_alive() and len(looks) <= 2
+
+
+def _with_clock(house: House, monkeypatch: pytest.MonkeyPatch) -> tuple[Service, list[float]]:
+    clock = [1000.0]
+    own = SimpleNamespace(monotonic=lambda: clock[0], time=time.time)
+    monkeypatch.setattr("sync.service.time", own)
+    return Service(house.world), clock
+
+
+def _turns_within(service: Service, clock: list[float], seconds: int) -> list[int]:
+    """The seconds, from now, at which project 1 was turned; the clock moves by one at a time."""
+    turned: list[int] = []
+    for second in range(1, seconds + 1):
+        clock[0] += 1
+        if service._due("1"):
+            service.turn("1")
+            turned.append(second)
+    return turned
+
+
+def test_a_project_where_nothing_happens_is_asked_less_and_less_often(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect(house.world, "1")
+    service, clock = _with_clock(house, monkeypatch)
+    assert _turns_within(service, clock, 140) == [1, 6, 16, 36, 66, 96, 126]
+    house.answer(1)  # the webhook is lost
+    assert _turns_within(service, clock, 30) == [16, 21]
+    service.nudge("1", False)
+    assert _turns_within(service, clock, 4) == [1]
+    assert _turns_within(service, clock, 60)[-1] - 60 < -5
+
+
+@pytest.mark.parametrize("sign", ["asked", "verdict", "current"])
+def test_what_happens_in_the_store_is_seen_at_once(
+    house: House, monkeypatch: pytest.MonkeyPatch, sign: str
+) -> None:
+    connect(house.world, "1")
+    service, clock = _with_clock(house, monkeypatch)
+    _turns_within(service, clock, 128)
+    store = house.world.store.project("1")
+    if sign == "asked":
+        store.ask(by="ops")
+    elif sign == "verdict":
+        store.put_verdict("0" * 64, {"promoted": False})
+    else:
+        house.trained(0.9)
+    assert _turns_within(service, clock, 10)[0] == 3  # poll_s after the turn at 126
+
+
+def test_while_a_training_is_awaited_a_project_is_asked_every_poll(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect(house.world, "1")
+    service, clock = _with_clock(house, monkeypatch)
+    house.answer(6)
+    assert _turns_within(service, clock, 41) == list(range(1, 42, 5))
 
 
 def test_asking_again_for_an_unchanged_snapshot_judges_it_again(house: House) -> None:
