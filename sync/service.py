@@ -126,7 +126,7 @@ class Service:
         busy = busy or (pushed is not None and bool(pushed.shown or pushed.left or pushed.switched))
         if busy or self.world.log.wanted(project):
             return own.poll_s
-        return min(own.quiet_s, max(own.poll_s, 2 * seen.rest_s))
+        return max(own.poll_s, min(own.quiet_s, 2 * seen.rest_s))
 
     @staticmethod
     def _pause(seen: _Seen, seconds: float, problem: str) -> None:
