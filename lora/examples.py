@@ -135,3 +135,15 @@ def with_options(control: Control, examples: Sequence[Example]) -> Control:
 def human_first(examples: Sequence[Example]) -> list[Example]:
     """In an order that depends on content only, so that equal snapshots train equally."""
     return sorted(examples, key=lambda e: (e.origin.kind != "human", e.id))
+
+
+def by_origin(examples: Sequence[Example]) -> tuple[list[Example], list[Example]]:
+    """What people answered, and what was made of it; each in an order of content only."""
+    ordered = human_first(examples)
+    human = [e for e in ordered if e.origin.kind == "human"]
+    return human, ordered[len(human) :]
+
+
+def answered_rows(base: Base, schema: Schema, examples: Sequence[Example]) -> list[Row]:
+    """The training rows of examples that carry anything to learn from."""
+    return [r for e in examples for r in rows_of_example(base, schema, e) if r.answered]

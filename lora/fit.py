@@ -28,7 +28,7 @@ from transformers import (
 from label_config.controls import Schema
 from label_config.values import Example
 from lora.base import Base
-from lora.examples import human_first, rows_of_example
+from lora.examples import answered_rows, by_origin
 from lora.heads import Head, save_heads
 from lora.learner import Learner, collate
 from lora.loaded import LORA_CONFIG
@@ -70,12 +70,15 @@ def fit(
     random.seed(settings.seed)
     np.random.seed(settings.seed)
     torch.use_deterministic_algorithms(True, warn_only=True)  # a GPU lacks some
-    examples = human_first(train)
+    human, synthetic = by_origin(train)
     with threadpool_limits(settings.threads):
-        made = prepare(base, schema, examples, pool, settings.seed)
-    rows = [r for e in examples for r in rows_of_example(base, schema, e) if r.answered]
+        made = prepare(base, schema, human, pool, settings.seed)
+    rows, beside = (answered_rows(base, schema, some) for some in (human, synthetic))
     count = settings.steps or count_steps(rows)
-    steps = plan_steps(rows, made.names, made.borrowed, count, settings.seed)
+    named = made.names, made.borrowed
+    steps = plan_steps(rows, *named, count, settings.seed, beside, settings.synthetic)
+    if synthetic:
+        made.notes.append(f"{len(synthetic)} synthetic examples weigh {settings.synthetic:g}")
     learner = Learner(with_lora(base, settings.rank), made.heads)
     train_on(base, learner, steps, settings)
     learner.eval()

@@ -76,7 +76,7 @@ class Learner(torch.nn.Module):  # type: ignore[misc]
 
 def collate(step: Step, heads: Sequence[Head], filler: int) -> dict[str, Any]:
     """One step as tensors: ids, mask, each control's targets, the rows' shares, pairs' partners."""
-    rows = [*step.rows, *step.names, *step.borrowed]
+    rows = [*step.rows, *step.names, *step.made, *step.borrowed]
     seconds = [(i, r.second) for i, r in enumerate(rows) if r.second is not None]
     inputs = pad([r.window.ids for r in rows] + [w.ids for _, w in seconds], filler)
     width = inputs["input_ids"].shape[1]
@@ -92,6 +92,8 @@ def collate(step: Step, heads: Sequence[Head], filler: int) -> dict[str, Any]:
         partners[i] = len(rows) + n
     each = [(1 - NAMES_SHARE) / len(step.rows)] * len(step.rows)
     each += [NAMES_SHARE / len(step.names)] * len(step.names) if step.names else []
+    if step.made:
+        each += [step.made_weight * (1 - NAMES_SHARE) / len(step.made)] * len(step.made)
     shares = torch.tensor(each + [0.0] * len(step.borrowed))
     borrowed = torch.zeros(len(rows))
     if step.borrowed:

@@ -2,7 +2,7 @@
 
 Rows come in shuffled rounds through all of them, so every row is seen equally often; within some
 steps those of like length go together, so that little is padded. Beside them each step has a few
-label names and borrowed pool texts.
+label names, synthetic rows and borrowed pool texts.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ NAMES_SHARE = 0.3
 BORROWED = 4  # pool texts in a step, whose loss is added with weight BORROWED_WEIGHT...
 BORROWED_WEIGHT = 0.5
 RAMP = 0.3  # ...reached after this share of the steps
+MADE = 8  # synthetic rows in a step; they weigh as settings.Train.synthetic says
 
 FEWEST, MOST = 80, 400
 ROUNDS = 5  # times that each row is seen where there are many
@@ -39,32 +40,48 @@ def count_steps(rows: Sequence[Row]) -> int:
 @dataclass(frozen=True)
 class Step:
     """The rows of one optimiser step. `names`: label texts that stand for their label.
-    `borrowed`: pool texts with a guessed choice, whose loss weighs `trust`."""
+    `borrowed`: pool texts with a guessed choice, whose loss weighs `trust`. `made`: synthetic rows,
+    which together weigh `made_weight` of the human ones."""
 
     rows: tuple[Row, ...]
     names: tuple[Row, ...] = ()
     borrowed: tuple[Row, ...] = ()
     trust: float = 0.0
+    made: tuple[Row, ...] = ()
+    made_weight: float = 0.0
 
 
 def plan_steps(
-    rows: Sequence[Row], names: Sequence[Row], borrowed: Sequence[Row], steps: int, seed: int
+    rows: Sequence[Row],
+    names: Sequence[Row],
+    borrowed: Sequence[Row],
+    steps: int,
+    seed: int,
+    made: Sequence[Row] = (),
+    made_weight: float = 0.0,
 ) -> list[Step]:
-    """`steps` steps; raises ValueError when there is nothing to learn from."""
+    """`steps` steps; raises ValueError when there is nothing to learn from.
+
+    The human rows of each step are the same whether or not there are synthetic ones.
+    """
     if not rows:
         raise ValueError("no train row carries an answer; there is nothing to learn from")
     rng = random.Random(seed)
+    others = iter(_batches(random.Random(f"{seed} made"), made, steps, MADE) if made else ())
     plan: list[Step] = []
     for n, taken in enumerate(_batches(rng, rows, steps)):
         beside = _some(rng, names, NAMES), _some(rng, borrowed, BORROWED)
-        trust = BORROWED_WEIGHT * min(1.0, n / (RAMP * steps))
-        plan.append(Step(taken, *beside, trust))
+        ramp = min(1.0, n / (RAMP * steps))
+        trust = BORROWED_WEIGHT * ramp
+        plan.append(Step(taken, *beside, trust, next(others, ()), made_weight * ramp))
     return plan
 
 
-def _batches(rng: random.Random, rows: Sequence[Row], steps: int) -> list[tuple[Row, ...]]:
+def _batches(
+    rng: random.Random, rows: Sequence[Row], steps: int, most: int = BATCH
+) -> list[tuple[Row, ...]]:
     """`steps` batches; in each stretch rows of like length share one, in shuffled order."""
-    size = min(BATCH, len(rows))
+    size = min(most, len(rows))
     queue: list[Row] = []
     while len(queue) < steps * size:
         queue.extend(rng.sample(list(rows), len(rows)))

@@ -68,15 +68,18 @@ class Spans(Form):
         """WEIGHT times cross-entropy of O, B, I, summed over labels, averaged over the pieces.
 
         `outputs` [rows, pieces, 2 labels], `target` [rows, pieces, labels]. Summed and not averaged
-        over labels: a piece has at most a few tags, so a mean would fade with the labels' number.
+        over labels: a piece has at most a few tags, so a mean would fade with the labels' number. A
+        piece weighs as much as its row's share.
         """
         known = (target != IGNORE).any(dim=-1)
         rows = outputs[known].unflatten(-1, (-1, 2))
         table = torch.cat([torch.zeros_like(rows[..., :1]), rows], dim=-1)
+        goal = target[known]
         lost = torch.nn.functional.cross_entropy(
-            table.flatten(0, 1), target[known].flatten(), reduction="sum", ignore_index=IGNORE
+            table.flatten(0, 1), goal.flatten(), reduction="none", ignore_index=IGNORE
         )
-        return WEIGHT * lost / known.sum().clamp_min(1)
+        weight = share.unsqueeze(1).expand(known.shape)[known]
+        return WEIGHT * (lost.view_as(goal).sum(-1) * weight).sum() / weight.sum().clamp_min(1e-6)
 
     def read(self, head: Head, given: Sequence[Given], embed: Embed) -> list[Said]:
         tokens = [g.encoded.tokens for g in given]

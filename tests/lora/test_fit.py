@@ -7,17 +7,20 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from label_config import Example
 from label_config.controls import Schema
+from label_config.values import Origin
 from lora.adapter import digest_files
 from lora.base import Base
-from lora.examples import rows_of_example
+from lora.examples import answered_rows, rows_of_example
 from lora.fit import fit, write_adapter
 from lora.judge import judge
+from lora.learner import collate
 from lora.loaded import load_cold, open_folder, ready
 from lora.network import Network
-from lora.plan import BATCH, plan_steps
+from lora.plan import BATCH, Step, plan_steps
 from settings import Train
 
 FAST = Train(steps=40, rank=4)
@@ -73,6 +76,36 @@ def test_another_seed_gives_another_adapter(
     one = fit(tiny, schema, rows, [], short).heads["what"]
     two = fit(tiny, schema, rows, [], replace(short, seed=1)).heads["what"]
     assert not one.weight.equal(two.weight)
+
+
+def test_synthetic_rows_weigh_what_they_are_given_and_human_ones_what_they_did(
+    tiny: Base, schema: Schema, examples: list[Example]
+) -> None:
+    heads = list(load_cold(tiny, schema).heads.values())
+    taught = [replace(h, trained=True) for h in heads]
+    rows = answered_rows(tiny, schema, of(examples, "train"))
+    alone, beside = (
+        collate(Step(tuple(rows[:4]), made=tuple(made), made_weight=0.5), taught, 0)
+        for made in ([], rows[4:10])
+    )
+    human, made = beside["share_of_row"][:4], beside["share_of_row"][4:]
+    assert torch.equal(alone["share_of_row"], human) and len(made) == 6
+    assert float(made.sum()) == pytest.approx(0.5 * float(human.sum()))
+
+
+@pytest.mark.model  # trains: seconds
+def test_synthetic_rows_teach(
+    tiny: Base, schema: Schema, examples: list[Example], tmp_path: Path
+) -> None:
+    rows = of(examples, "train")
+    made = [
+        replace(e, id=f"synthetic-{e.id}", origin=Origin("synthetic", parent=e.id)) for e in rows
+    ]
+    alone = fit(tiny, schema, rows, POOL, FAST)
+    beside = fit(tiny, schema, [*rows, *made], POOL, FAST)
+    assert any("synthetic examples weigh 0.5" in note for note in beside.notes)
+    assert not any("synthetic" in note for note in alone.notes)
+    assert any(not torch.equal(h.weight, beside.heads[n].weight) for n, h in alone.heads.items())
 
 
 @pytest.mark.model  # trains: seconds

@@ -6,7 +6,7 @@ import pytest
 
 from lora.examples import Row
 from lora.forms.spans import Mark
-from lora.plan import BATCH, STRETCH, count_steps, plan_steps
+from lora.plan import BATCH, MADE, STRETCH, count_steps, plan_steps
 from lora.windows import Window
 
 
@@ -37,3 +37,16 @@ def test_rows_of_like_length_share_a_step() -> None:
     assert sorted(x for own in lengths for x in own) == sorted(
         len(r.window.ids) for r in rows(BATCH * STRETCH)
     )
+
+
+def test_synthetic_rows_stand_beside_the_same_human_ones_and_grow_in_weight() -> None:
+    made = rows(20)
+    alone, beside = (
+        plan_steps(rows(60), [], [], 80, seed=3, made=own, made_weight=0.5) for own in ([], made)
+    )
+    assert [s.rows for s in alone] == [s.rows for s in beside]
+    assert all(len(s.made) == MADE for s in beside) and not any(s.made for s in alone)
+    weights = [s.made_weight for s in beside]
+    assert weights[0] == 0.0 and weights[-1] == 0.5 and weights == sorted(weights)
+    seen = [r for s in beside for r in s.made]
+    assert min(seen.count(r) for r in made) >= 80 * MADE // 20 - STRETCH

@@ -56,3 +56,15 @@ def test_a_head_remembers_whether_spans_overlapped_when_it_learned() -> None:
     assert not overlap([apart, [], [Mark(0, 3, 0)]]) and overlap([apart, over])
     for marks, known in ((apart, 0.0), (over, 1.0)):
         assert start_spans(CONTROL, 4, [marks], 3).facts[OVERLAP] == known
+
+
+def test_a_piece_weighs_as_much_as_its_row_in_the_loss() -> None:
+    form, outputs = Spans(), torch.tensor([[[9.0, -9, -9, -9]], [[-9.0, -9, -9, -9]]])
+    target = torch.tensor([[[1, 0]], [[1, 0]]])  # the first row is right, the second wrong
+    right, wrong, even, tilted = (
+        float(form.loss(CONTROL, outputs, target, torch.tensor(share)))
+        for share in ([1.0, 0.0], [0.0, 1.0], [0.5, 0.5], [0.3, 0.1])
+    )
+    assert right < 0.01 < wrong
+    assert even == pytest.approx((right + wrong) / 2)
+    assert tilted == pytest.approx(0.75 * right + 0.25 * wrong)
