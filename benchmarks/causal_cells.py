@@ -80,13 +80,14 @@ def _cells(
     settings = Train(
         base=BASES[unit.kind], seed=unit.seed, quantize="nf4" if unit.kind == "nf4" else ""
     )
+    before = _peak()
     base = load_base(settings.base, threads=1, quantize=settings.quantize)
     clock.lap("load")
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "adapter"
         notes = fitted(base, rows, settings, folder) if rows.train else []
         clock.lap("fit")
-        facts: Facts = {"notes": notes, "peak_mb": _peak()}
+        facts: Facts = {"notes": notes, "before_mb": before, "peak_mb": _peak()}
         network = network_of(base, pick_mode(base))
         loaded = served(network, folder, rows)
         clock.lap("ready")

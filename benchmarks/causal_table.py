@@ -59,6 +59,7 @@ def _four_bits(found: Cells) -> list[dict[str, Any]]:
                     "accuracy": {str(c["seed"]): c["scores"]["accuracy"] for c in cells},
                     "weights_mb": cells[0]["weights_mb"],
                     "peak_mb": [c["peak_mb"] for c in cells],
+                    "before_mb": [c["before_mb"] for c in cells],
                     "fit_s": [c["seconds"]["fit"] for c in cells],
                 })  # fmt: skip
     return lines
@@ -97,7 +98,7 @@ def as_table(made: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
     ]  # fmt: skip
     bits = [
         [f["set"], f["n"], _BITS[f["method"]], _spread(f["accuracy"]), f["weights_mb"],
-         max(f["peak_mb"]), statistics.median(f["fit_s"])]
+         max(f["before_mb"]), max(f["peak_mb"]), statistics.median(f["fit_s"])]
         for f in made["four_bits"]
     ]  # fmt: skip
     seconds = [
@@ -107,7 +108,19 @@ def as_table(made: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
         (["set", "metric", "examples", *ANSWERING, "the text itself", "causal - encoder"], quality),
         (["set", "examples", "decoding", "valid", "cut", "F1", "s a text"], decoding),
         (["set", "labels", "rows", "same answer", *_SCORED, "tree, s a text", "naive"], scoring),
-        (["set", "examples", "weights", "accuracy", "MB", "peak MB, fit", "fit, s"], bits),
+        (
+            [
+                "set",
+                "examples",
+                "weights",
+                "accuracy",
+                "MB",
+                "peak MB before it",
+                "after the fit",
+                "fit, s",
+            ],
+            bits,
+        ),
         (["set", "examples", "base", "fit, s", "made ready, s", "answers, s"], seconds),
     ]
     return "\n\n".join(table(head, rows) for head, rows in heads if rows)
