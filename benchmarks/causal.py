@@ -65,7 +65,7 @@ def run_one(unit: Unit, path: Path) -> None:
 
     for method, facts in work(unit, missing(unit, path)):
         keep(path, unit, method, facts)
-        print(f"{unit.key} {method}: {facts['scores']} {facts['seconds']}", flush=True)
+        print(f"{unit.key} {method}: {facts['scores']} {facts['cpu_s']}", flush=True)
 
 
 def run_all(todo: Sequence[Unit], path: Path, until: datetime | None) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import resource
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +30,6 @@ from lora.fit import fit, write_adapter
 from lora.loaded import Loaded, open_folder, ready
 from lora.network import Network, Tree
 from lora.networks import network_of
-from lora.train import Clock
 from lora.weights import pick_mode
 from settings import Train
 
@@ -52,12 +52,26 @@ class Rows:
     dropped: int
 
 
+class Clock:
+    """Seconds of CPU time of each stage: this process has one thread, and others share the
+    machine."""
+
+    def __init__(self) -> None:
+        self.laps: dict[str, float] = {}
+        self._last = time.process_time()
+
+    def lap(self, name: str) -> None:
+        now = time.process_time()
+        self.laps[name] = round(now - self._last, 2)
+        self._last = now
+
+
 def work(unit: Unit, wanted: Sequence[str]) -> Iterator[tuple[str, Facts]]:
     """The wanted methods of a unit, each as soon as it is done."""
     clock, rows = Clock(), rows_of(unit)
     common = {"test": len(rows.test), "dropped": rows.dropped, "load": round(os.getloadavg()[0], 1)}
     for method, facts in _cells(unit, rows, wanted, clock):
-        yield method, {**common, "seconds": dict(clock.laps), **facts}
+        yield method, {**common, "cpu_s": dict(clock.laps), **facts}
 
 
 def rows_of(unit: Unit) -> Rows:
@@ -135,7 +149,7 @@ def _judged(network: Tree, loaded: Loaded, rows: Rows, clock: Clock) -> Facts:
     clock.lap("answer")
     weights = network.plain_bytes if isinstance(network, CausalNetwork) else None
     size = {"weights_mb": round(weights / 1e6, 1)} if weights else {}
-    return {"scores": found, "seconds": dict(clock.laps), **size}
+    return {"scores": found, "cpu_s": dict(clock.laps), **size}
 
 
 def answered(network: Tree, loaded: Loaded, inputs: Sequence[Inputs]) -> list[tuple[Region, ...]]:

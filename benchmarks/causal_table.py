@@ -60,7 +60,7 @@ def _four_bits(found: Cells) -> list[dict[str, Any]]:
                     "weights_mb": cells[0]["weights_mb"],
                     "peak_mb": [c["peak_mb"] for c in cells],
                     "before_mb": [c["before_mb"] for c in cells],
-                    "fit_s": [c["seconds"]["fit"] for c in cells],
+                    "fit_s": [c["cpu_s"]["fit"] for c in cells],
                 })  # fmt: skip
     return lines
 
@@ -70,7 +70,7 @@ def _seconds(found: Cells) -> list[dict[str, Any]]:
     for s in SETS:
         for n in sorted({0, 100, *s.more}):
             for method in ANSWERING:
-                laps = [c["seconds"] for k, c in found.items()
+                laps = [c["cpu_s"] for k, c in found.items()
                         if (k[0], k[1], k[3]) == (s.name, n, method)]  # fmt: skip
                 if laps:
                     middle = {lap: round(statistics.median(c.get(lap, 0.0) for c in laps), 1)
@@ -106,8 +106,11 @@ def as_table(made: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
     ]
     heads: list[tuple[list[str], list[list[object]]]] = [
         (["set", "metric", "examples", *ANSWERING, "the text itself", "causal - encoder"], quality),
-        (["set", "examples", "decoding", "valid", "cut", "F1", "s a text"], decoding),
-        (["set", "labels", "rows", "same answer", *_SCORED, "tree, s a text", "naive"], scoring),
+        (["set", "examples", "decoding", "valid", "cut", "F1", "CPU s a text"], decoding),
+        (
+            ["set", "labels", "rows", "same answer", *_SCORED, "tree, CPU s a text", "naive"],
+            scoring,
+        ),
         (
             [
                 "set",
@@ -121,7 +124,7 @@ def as_table(made: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
             ],
             bits,
         ),
-        (["set", "examples", "base", "fit, s", "made ready, s", "answers, s"], seconds),
+        (["set", "examples", "base", "fit, CPU s", "made ready", "answers"], seconds),
     ]
     return "\n\n".join(table(head, rows) for head, rows in heads if rows)
 
