@@ -125,14 +125,22 @@ def right(
     return marks
 
 
-def _ranges(schema: Schema, gold: Sequence[Answers]) -> dict[str, float]:
+def ranges_of(schema: Schema, answers: Sequence[Answers]) -> dict[str, float]:
+    """The range of the answers to each Number that anybody answered: of the train rows' answers
+    the same for all contestants, whose errors are measured in it."""
     found: dict[str, float] = {}
     for c in schema.controls:
-        numbers = [n for answers in gold if (n := _number(c, answers)) is not None]
+        numbers = [n for row in answers if (n := _number(c, row)) is not None]
+        if c.form == "number" and numbers:
+            found[c.name] = max(numbers) - min(numbers)
+    return found
+
+
+def _ranges(schema: Schema, gold: Sequence[Answers]) -> dict[str, float]:
+    found = ranges_of(schema, gold)
+    for c in schema.controls:
         if c.low is not None and c.high is not None:
             found[c.name] = c.high - c.low
-        elif c.form == "number" and numbers:
-            found[c.name] = max(numbers) - min(numbers)
     return found
 
 

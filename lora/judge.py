@@ -13,7 +13,6 @@ from lora.answer import Answer, answer
 from lora.base import Base
 from lora.errors import BrokenAdapter
 from lora.evaluate import Ranges, evaluate, right
-from lora.heads import Head
 from lora.loaded import Loaded, open_folder, open_version, ready
 from lora.network import Network, Tree
 from lora.networks import network_of
@@ -35,17 +34,17 @@ def judge_all(
     pool: Sequence[Mapping[str, str]] = (),
     serve: str = "auto",
     dtype: str = "auto",
+    ranges: Ranges | None = None,
 ) -> dict[str, Any]:
     """Scores of all three by name; a champion that cannot be loaded is None, and noted.
 
     The candidate is read back from its files, so what is judged is what would serve.
     `champion_base`: where the champion sits on another base; `pool`: what the cold start that
     serves knows of the project's texts; `serve`, `dtype`: how the server computes, as in
-    settings.Backend.
+    settings.Backend; `ranges`: of the Numbers' train answers, for the errors of all contestants.
     """
     network = network_of(base, pick_mode(base, serve, dtype))
     opened = open_folder(network, candidate, "candidate", schema.digest)
-    ranges = ranges_of(opened.heads)
     scores: dict[str, Any] = {
         "candidate": judge(network, ready(network, opened, schema), holdout, ranges),
         "champion": None,
@@ -60,16 +59,6 @@ def judge_all(
         except BrokenAdapter as error:
             notes.append(f"the champion could not be judged: {error}")
     return scores
-
-
-def ranges_of(heads: Mapping[str, Head]) -> dict[str, float]:
-    """The range of the train answers of each Number that was trained on any, the same for all
-    contestants: the errors of all are measured in it."""
-    return {
-        name: h.facts["high"] - h.facts["low"]
-        for name, h in heads.items()
-        if h.trained and h.control.form == "number"
-    }
 
 
 def judge(

@@ -59,6 +59,7 @@ def run(
     clock = Clock()
     from lora.base import load_base, pick_device
     from lora.card import write_card
+    from lora.evaluate import ranges_of
     from lora.fit import fit, write_adapter
     from lora.judge import judge_all
 
@@ -109,6 +110,7 @@ def run(
         pool=place.pool(),
         serve=serve,
         dtype=dtype,
+        ranges=ranges_of(schema, [e.answers for e in train]),
     )
     clock.lap("judge")
     report: dict[str, Any] = {

@@ -9,7 +9,7 @@ import pytest
 from label_config import Choice, Span, read_schema
 from label_config.controls import Control, Form, Label, Schema
 from label_config.values import Quantity, Region, Written
-from lora.evaluate import METRICS, evaluate, right
+from lora.evaluate import METRICS, evaluate, ranges_of, right
 
 
 def choice(*labels: str) -> Choice:
@@ -168,3 +168,13 @@ def test_the_shortest_texts_can_be_right_too(text: str) -> None:
 
 def test_every_form_has_its_metric() -> None:
     assert set(METRICS) == set(get_args(Form))
+
+
+def test_the_range_of_a_number_is_that_of_its_answers_where_there_are_any() -> None:
+    schema = Schema((Control("n", "Number", "t", "text", low=0, high=9), _other("m")))
+    rows: list[tuple[Region, ...]] = [(Quantity("n", "t", 2),), (), (Quantity("n", "t", 5),)]
+    assert ranges_of(schema, rows) == {"n": 3}
+
+
+def _other(name: str) -> Control:
+    return Control(name, "Number", "t", "text")
