@@ -62,6 +62,7 @@ def run(
     from lora.evaluate import ranges_of
     from lora.fit import fit, write_adapter
     from lora.judge import judge_all
+    from lora.peak import peak_mb
 
     clock.lap("imports")
     place = Store(store).project(project)
@@ -120,6 +121,7 @@ def run(
         "train": len(train),
         "holdout": len(holdout),
         "seconds": clock.laps,
+        "memory_mb": peak_mb(device),
         "notes": notes,
     }
     card = write_card(recipe, base.upstream, schema, report)

@@ -7,22 +7,19 @@ may be cut off by a SIGKILL; running the job again ends in the same place.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import shutil
-import subprocess
-from dataclasses import asdict, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from lora.adapter import Manifest, Recipe
-from lora.causal.launch import command
-from lora.errors import LoraError, Moved, Withdrawn
-from lora.recipe import kind_of, recipe_for
+from lora.errors import Moved, Withdrawn
+from lora.recipe import recipe_for
 from lora.store import ProjectStore, Store
 from settings import Settings, load
+from sync.children import TrainingFailed, run_child, trainer
 from sync.gate import Judged, judge, judged_from_report
 from sync.processes import die_with_parent
 from sync.terms import read_terms
@@ -30,10 +27,6 @@ from sync.terms import read_terms
 logger = logging.getLogger(__name__)
 
 REJUDGE = 2  # CURRENT moved while we trained: judge against the new champion, at most so often
-
-
-class TrainingFailed(Exception):
-    """The trainer ended without a candidate; the message carries its last words."""
 
 
 def ask(project: str) -> str:
@@ -167,36 +160,7 @@ def _run_trainer(
     champion: str | None,
 ) -> dict[str, Any]:
     """Fit and judge in a fresh process: this one stays free of torch, the GPU free of forks."""
-    several = settings.train.gpus > 1 and kind_of(settings.train.base) == "causal"
-    start = settings.train if several else replace(settings.train, gpus=1)
-    argv = [*command("lora.train", start), "--store", str(settings.store)]
-    argv += ["--project", store.name, "--snapshot", snapshot, "--out", str(out)]
-    argv += ["--settings", json.dumps(asdict(settings.train))]
-    own = settings.backend
-    argv += ["--serve", own.serve, "--dtype", own.dtype, "--quantize", own.quantize]
-    if champion:
-        argv += ["--champion", champion]
-    threads = str(settings.train.threads)
-    env = {**os.environ, "OMP_NUM_THREADS": threads, "TOKENIZERS_PARALLELISM": "false"}
+    argv = trainer(settings, settings.store, store.name, snapshot, out, champion)
     log = settings.home / "logs" / f"train-{store.name}-{snapshot[:8]}.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as sink:
-        ended = subprocess.run(
-            argv,
-            env=env,
-            stdin=subprocess.DEVNULL,
-            stdout=sink,
-            stderr=sink,
-            timeout=settings.queue.timeout_s,
-            preexec_fn=die_with_parent,
-            check=False,
-        )
-    if ended.returncode != 0:
-        tail = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
-        last = tail[0][:300] if tail else "it said nothing"
-        raise TrainingFailed(f"the trainer ended with {ended.returncode}: {last} (see {log})")
-    try:
-        found: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise LoraError(f"the trainer's report {report} cannot be read: {error}") from error
-    return found
+    threads, timeout_s = settings.train.threads, settings.queue.timeout_s
+    return run_child(argv, report, log, threads=threads, timeout_s=timeout_s)

@@ -14,7 +14,7 @@ from lora.recipe import recipe_for
 from lora.store import ProjectStore, Store
 from settings import Gate, Settings
 from sync import jobs
-from sync.jobs import TrainingFailed
+from sync.children import TrainingFailed
 
 CONFIG = (
     '<View><Text name="t" value="$text"/>'

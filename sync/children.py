@@ -1,0 +1,78 @@
+"""Model work in child processes: sync starts them, waits for them, and stays free of torch.
+
+A child dies with us, says what went wrong in its log, and leaves its result in a report.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from lora.causal.launch import command
+from lora.errors import LoraError
+from lora.recipe import kind_of
+from settings import Settings
+from sync.processes import die_with_parent
+
+WORDS = 300  # code points of a child's last line
+
+
+class TrainingFailed(Exception):
+    """A child ended without its result; the message carries its last words."""
+
+
+def trainer(
+    settings: Settings, store: Path, project: str, snapshot: str, out: Path, champion: str | None
+) -> list[str]:
+    """The command line of `python -m lora.train` under these settings, for a store at any place."""
+    several = settings.train.gpus > 1 and kind_of(settings.train.base) == "causal"
+    start = settings.train if several else replace(settings.train, gpus=1)
+    argv = [*command("lora.train", start), "--store", str(store)]
+    argv += ["--project", project, "--snapshot", snapshot, "--out", str(out)]
+    argv += ["--settings", json.dumps(asdict(settings.train))]
+    own = settings.backend
+    argv += ["--serve", own.serve, "--dtype", own.dtype, "--quantize", own.quantize]
+    return argv + (["--champion", champion] if champion else [])
+
+
+def run_child(
+    argv: Sequence[str], report: Path, log: Path, *, threads: int, timeout_s: float
+) -> dict[str, Any]:
+    """Run a child to its end and read the report it wrote. An exception, Ctrl-C too, kills it.
+
+    Raises TrainingFailed when it fails or takes longer than `timeout_s`, LoraError when its report
+    cannot be read.
+    """
+    env = {**os.environ, "OMP_NUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "false"}
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as sink:
+        try:
+            ended = subprocess.run(
+                argv,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=sink,
+                timeout=timeout_s,
+                preexec_fn=die_with_parent,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise TrainingFailed(
+                f"the trainer was stopped after {timeout_s:.0f} s; ANNOTUNE_QUEUE_TIMEOUT_S allows "
+                f"more (see {log})"
+            ) from error
+    if ended.returncode != 0:
+        tail = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
+        last = tail[0][:WORDS] if tail else "it said nothing"
+        raise TrainingFailed(f"the trainer ended with {ended.returncode}: {last} (see {log})")
+    try:
+        found: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise LoraError(f"the trainer's report {report} cannot be read: {error}") from error
+    return found
