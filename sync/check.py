@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,16 @@ import yaml
 
 from label_config import InvalidConfig, Report, check, report_lines
 from label_config.fetch import NotFetched
+from label_config.values import Task
 from label_config.wire import task_texts
+from lora.hardware import find_machine
 from settings import Settings
+from sync.advised import Advised, advise_on
 from sync.studio_values import ProjectInfo, StudioLike
 from sync.terms import Terms, read_terms
 
 LARGEST = 4_000_000  # bytes of a file that are read
+SAMPLE = 200  # tasks of a project whose texts are measured
 
 
 class Unreadable(Exception):
@@ -25,11 +30,13 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True)
 class Checked:
-    """The report on one config, the terms it gets here, and what one of its tasks lacks."""
+    """The report on one config, the terms it gets here, which base it wants, and what one of its
+    tasks lacks."""
 
     source: str
     report: Report
     terms: Terms
+    advised: Advised
     task: int | None = None
     lacking: tuple[str, ...] = ()
 
@@ -48,6 +55,7 @@ class Checked:
             "task": self.task,
             "lacking": list(self.lacking),
             "predicted": self.whole,
+            "recommended": self.advised.to_dict(),
         }
 
     def lines(self) -> list[str]:
@@ -55,7 +63,7 @@ class Checked:
         lines = [self.source, *report_lines(self.report), f"base: {self.terms.base}"]
         lines += [f"problem: {problem}" for problem in self.terms.problems]
         lines += [f"task {self.task}: {what}" for what in self.lacking]
-        return lines
+        return lines + self.advised.lines()
 
 
 def check_file(settings: Settings, path: Path) -> Checked:
@@ -71,26 +79,36 @@ def check_file(settings: Settings, path: Path) -> Checked:
     return _checked(settings, str(path), text)
 
 
-def check_project(settings: Settings, studio: StudioLike, project: str) -> Checked:
-    """Check a project's config as Label Studio has it, against one of its tasks.
+def check_project(
+    settings: Settings, studio: StudioLike, project: str, answers: int | None = None
+) -> Checked:
+    """Check a project's config as Label Studio has it, against some of its tasks; `answers`:
+    people's so far, where that is known.
 
     Raises Unreadable and StudioError.
     """
     info: ProjectInfo = studio.project(project)
-    found = _checked(settings, f"project {project} ({info.title})", info.config)
-    first = next(iter(studio.changed_tasks(project, None)), None) if info.tasks else None
-    if first is None:
+    states = studio.changed_tasks(project, None) if info.tasks else iter(())
+    some = [state.task for state in islice(states, SAMPLE)]
+    found = _checked(settings, f"project {project} ({info.title})", info.config, some, answers)
+    if not some:
         return found
-    lacking = _lacking(found.terms, first.task.data)
-    return Checked(found.source, found.report, found.terms, first.task.id, lacking)
+    return replace(found, task=some[0].id, lacking=_lacking(found.terms, some[0].data))
 
 
-def _checked(settings: Settings, source: str, config: str) -> Checked:
+def _checked(
+    settings: Settings,
+    source: str,
+    config: str,
+    some: Sequence[Task] = (),
+    answers: int | None = None,
+) -> Checked:
     try:
         terms = read_terms(settings, config)
     except InvalidConfig as error:
         raise Unreadable(f"{source}: {error}") from error
-    return Checked(source, check(terms.schema), terms)
+    advised = advise_on(settings, terms, find_machine(), some, answers)
+    return Checked(source, check(terms.schema), terms, advised)
 
 
 def _lacking(terms: Terms, data: Mapping[str, object]) -> tuple[str, ...]:

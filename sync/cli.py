@@ -243,14 +243,18 @@ def versions(settings: Settings, project: str, json_: bool) -> None:
 @as_json
 @click.pass_context
 def check_(ctx: click.Context, config: str, json_: bool) -> None:
-    """Say, control by control, what of a label config is predicted, how, and why the rest is not.
+    """Say, control by control, what of a label config is predicted, how, and why the rest is not;
+    and whether an encoder or a causal base suits it, with the reasons.
 
     FILE holds the XML, or is a config.yml of Label Studio's gallery; PROJECT is a project's id in
     Label Studio, connected or not. Exit code 0: all is predicted; 1: something is not; 2: it
     cannot be read.
     """
     if config.isdecimal() and not Path(config).exists():
-        found = check_project(ctx.obj, _build(ctx).studio, config)
+        world = _build(ctx)
+        known = config in world.log.connected()
+        answers = world.log.counts(config).answers if known else None
+        found = check_project(ctx.obj, world.studio, config, answers)
     elif Path(config).is_file():
         found = check_file(ctx.obj, Path(config))
     else:

@@ -78,6 +78,11 @@ def read_terms(settings: Settings, config: str) -> Terms:
     return Terms(config, schema, own, tuple(problems))
 
 
+def whole_schema(settings: Settings, config: str) -> Schema:
+    """What a config asks for, texts to be written included. Raises InvalidConfig."""
+    return read_schema(config, urls=bool(_listed(settings.backend.urls)))
+
+
 def _served(schema: Schema, base: str, problems: list[str]) -> Schema:
     """What the base predicts of a schema; all of it where nobody can tell what kind it is."""
     if all(c.form != "text" for c in schema.controls):
@@ -115,7 +120,12 @@ def check_addresses(settings: Settings) -> None:
 
 def base_allowed(settings: Settings, base: str) -> bool:
     """Whether ops let a label config ask for this base."""
-    return base == settings.train.base or base in _listed(settings.train.bases)
+    return base in allowed_bases(settings)
+
+
+def allowed_bases(settings: Settings) -> list[str]:
+    """The bases that a label config may ask for, the usual one first."""
+    return list(dict.fromkeys([settings.train.base, *_listed(settings.train.bases)]))
 
 
 def _listed(commas: str) -> list[str]:

@@ -6,17 +6,16 @@ Counted on a model without weights ("meta" tensors), so a base of any size is lo
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import psutil
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from lora.base import bf16_is_fast
 from lora.errors import BaseUnavailable, LoraError
+from lora.hardware import free_memory
 from lora.targets import lora_targets
 from settings import Train
 
@@ -112,20 +111,7 @@ def free_bytes(device: str) -> int:
     """Memory that this process may still take."""
     if device != "cpu":
         return int(torch.cuda.mem_get_info()[0])
-    return min([int(psutil.virtual_memory().available), *_cgroup()])
-
-
-def _cgroup(root: Path = Path("/sys/fs/cgroup")) -> Iterable[int]:
-    """What a container's own limit leaves, where there is one (cgroup 2, then 1)."""
-    pairs = (
-        ("memory.max", "memory.current"),
-        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
-    )
-    for limit, used in pairs:
-        try:
-            yield max(0, int((root / limit).read_text()) - int((root / used).read_text()))
-        except (OSError, ValueError):  # not there, or "max"
-            continue
+    return free_memory()
 
 
 def tokens_that_fit(facts: Facts, settings: Train, device: str, free: int, room: int) -> int:

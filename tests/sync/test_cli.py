@@ -129,6 +129,24 @@ def test_check_says_control_by_control_what_is_predicted(run: Run, tmp_path: Pat
     assert said["controls"][1]["reason"] == "needs a causal base"
 
 
+def test_check_recommends_a_kind_of_base_with_the_reason(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "config.xml"
+    file.write_text(CONFIG)
+    done = run("check", str(file))
+    assert "recommended: an encoder base (minilm)\n    because: nothing has to be" in done.output
+    file.write_text(CONFIG.replace("</View>", '<TextArea name="why" toName="text"/></View>'))
+    said = json.loads(run("check", str(file), "--json").stdout)["recommended"]
+    assert (said["kind"], said["now"]["base"]) == ("causal", "minilm")
+    assert "ANNOTUNE_TRAIN_BASES=smollm" in said["next"][0] and said["costs"]
+    studio: FakeStudio = run.studio  # type: ignore[attr-defined]
+    for text in ("short", "a longer text"):
+        studio.add_task(text)
+    connected(run)
+    said = json.loads(run("check", "1", "--json").stdout)["recommended"]
+    assert said["sizes"] == {"labels": 2, "answers": 0, "text": 9, "longest": 13}
+    assert said["found"]["cores"] >= 1
+
+
 def test_check_reads_a_template_of_label_studios_gallery(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "config.yml"
     file.write_text(f"title: any\nconfig: |\n  {CONFIG}\n")

@@ -10,9 +10,7 @@ import torch
 from lora.causal.memory import (
     DoesNotFit,
     Facts,
-    _cgroup,
     facts_of,
-    free_bytes,
     measure,
     need,
     tokens_that_fit,
@@ -120,12 +118,3 @@ def test_the_estimate_is_near_what_a_backward_pass_keeps() -> None:
     counted = sum(t.untyped_storage().nbytes() for t in kept.values()) / batch["input_ids"].numel()
     estimate = need(measure(learner.model), Train(), "cpu").token
     assert 0.5 * estimate < counted < 1.1 * estimate
-
-
-def test_a_container_may_have_less_than_the_machine(tmp_path: Path) -> None:
-    (tmp_path / "memory.max").write_text("1000\n")
-    (tmp_path / "memory.current").write_text("400\n")
-    assert list(_cgroup(tmp_path)) == [600]
-    (tmp_path / "memory.max").write_text("max\n")
-    assert list(_cgroup(tmp_path)) == []
-    assert free_bytes("cpu") > 0

@@ -9,6 +9,8 @@ import pytest
 from label_config import read_schema
 from label_config.controls import Label
 from label_config.values import Choice, Inputs, Span
+from lora.advise import CAUSAL_TEXT
+from lora.base import CONTEXT
 from lora.causal.chat import Chat
 from lora.causal.kinds import kind_of
 from lora.causal.prompt import Room, asks, completion, room_for
@@ -143,3 +145,7 @@ def test_every_template_has_a_prompt_of_few_tokens(chat: Chat) -> None:
         found = asks(chat, schema, Inputs({k: "x" for k in schema.keys}), room_for(2048, 576))
         assert {a.control.name for a in found} == {c.name for c in schema.controls}
         assert len(found[0].shared) < 350
+
+
+def test_advice_knows_how_much_of_a_text_is_read() -> None:
+    assert room_for(CONTEXT).text == CAUSAL_TEXT
