@@ -1,4 +1,4 @@
-"""The command line: `annotune up | connect | status | check | once | train | promote | ...`.
+"""The command line: `annotune up | connect | status | check | compare | once | train | ...`.
 
 Exit codes: 0 done; 1 an error of ours, or `check` found what is not predicted; 2 wrong usage or
 setting, or nothing that `check` can read; 3 a neighbour (Label Studio, backend, Redis) does not
@@ -31,6 +31,7 @@ from settings import InvalidSetting, Settings, load
 from sync import bootstrap, operate, show
 from sync.backend_client import BackendDown
 from sync.check import Unreadable, check_file, check_project
+from sync.compare import compare
 from sync.connect import NothingToPredict, connect
 from sync.loop import World, turn
 from sync.processes import Supervisor
@@ -274,6 +275,37 @@ def prompt_(ctx: click.Context, project: str, task: int | None, json_: bool) -> 
     where the task is annotated."""
     found = prompt(ctx.obj, _build(ctx).studio, project, task)
     show.text(json_, found.to_dict(), found.lines())
+
+
+@main.command("compare")
+@click.argument("project")
+@click.option("--bases", required=True, help="Two or more, between commas: minilm,smollm.")
+@click.option("--seeds", default=1, type=click.IntRange(1, 20), help="Fits of each base.")
+@as_json
+@click.pass_context
+def compare_(ctx: click.Context, project: str, bases: str, seeds: int, json_: bool) -> None:
+    """Train and judge several bases on the same answers of PROJECT, and say which is better.
+
+    Nothing that serves is touched: it works in a folder of its own, which is gone afterwards.
+    """
+    named = [base.strip() for base in bases.split(",") if base.strip()]
+    if len(set(named)) < 2 or len(set(named)) < len(named):
+        raise click.UsageError(f"--bases {bases!r}: name two or more, each once")
+    world = _build(ctx)
+    _known(world, project)
+    with _stopped_by_sigterm():
+        found = compare(world, project, named, seeds)
+    show.text(json_, found.to_dict(), found.lines())
+
+
+@contextmanager
+def _stopped_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM end a command as Ctrl-C does, so that it cleans up."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @main.command()

@@ -55,11 +55,14 @@ class Terms:
         return Fetcher(_listed(self.settings.backend.urls))
 
 
-def read_terms(settings: Settings, config: str) -> Terms:
-    """The terms under a labelling XML. Raises InvalidConfig."""
-    schema = read_schema(config, urls=bool(_listed(settings.backend.urls)))
+def read_terms(settings: Settings, config: str, base: str | None = None) -> Terms:
+    """The terms under a labelling XML, as if it asked for `base` where one is given.
+
+    Raises InvalidConfig.
+    """
+    schema = whole_schema(settings, config)
     admin, problems = schema.admin, list[str]()
-    base = admin.base or settings.train.base
+    base = base or admin.base or settings.train.base
     if not base_allowed(settings, base):
         asked, base = base, settings.train.base
         problems.append(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -187,6 +188,22 @@ def test_check_of_a_project_compares_its_config_with_a_task(run: Run) -> None:
     said = json.loads(run("check", "1", "--json").stdout)
     assert (said["base"], said["task"]) == ("minilm", 1)
     assert said["lacking"] == ["data key 'body' is absent"]
+
+
+@pytest.mark.parametrize("bases", ["minilm", "minilm,minilm", " , "])
+def test_compare_wants_two_bases(run: Run, bases: str) -> None:
+    connected(run)
+    done = run("compare", "1", "--bases", bases)
+    assert done.exit_code == 2 and "name two or more, each once" in done.output
+
+
+def test_compare_refuses_what_ops_do_not_allow_and_leaves_signals_alone(run: Run) -> None:
+    assert run("compare", "1", "--bases", "minilm,smollm").exit_code == 4, "nobody connected it"
+    connected(run)
+    before = signal.getsignal(signal.SIGTERM)
+    done = run("compare", "1", "--bases", "minilm,smollm")
+    assert done.exit_code == 5 and "ANNOTUNE_TRAIN_BASES" in done.output
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_templates_are_listed_and_printed(run: Run, tmp_path: Path) -> None:
