@@ -43,6 +43,7 @@ def test_a_run_leaves_an_adapter_that_commits_and_a_report_that_judges(
     assert json.loads(report_path(out).read_text()) == json.loads(json.dumps(report))
     assert report["recipe"] == asdict(recipe_for(settings.base, snapshot, settings))
     assert (report["labels"], report["train"], report["holdout"]) == (30, 24, 6)
+    assert report["memory_mb"]["main"] > 100
     scores = report["scores"]
     assert scores["champion"] is None
     assert scores["candidate"]["controls"]["what"]["n"] == 6
