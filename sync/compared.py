@@ -126,7 +126,8 @@ class Compared:
             return Verdict(*names, found, None, f"{why} (ANNOTUNE_GATE_LEAST_BLIND)")
         if not found.real(level):
             gap = f"{found.value:+.3f} ({found.low:+.3f} to {found.high:+.3f})"
-            return Verdict(*names, found, None, f"{apart} on {rows}: {gap}, p = {found.p:.3f}")
+            why = f"{apart} on {rows}: {one.base} less {other.base} is {gap}, p = {found.p:.3f}"
+            return Verdict(*names, found, None, why)
         better, worse = names if found.value > 0 else names[::-1]
         ends = sorted((abs(found.low), abs(found.high)))
         by = f"{abs(found.value):.3f} ({ends[0]:.3f} to {ends[1]:.3f}, p = {found.p:.3f})"
@@ -222,6 +223,7 @@ class Compared:
 
 
 FACTS: Sequence[tuple[str, Callable[[Contestant], str]]] = (
+    ("tasks timed", lambda c: f"{c.pace['tasks']}"),
     ("one task, ms: median", lambda c: f"{c.pace['median_ms']:.1f}"),
     ("one task, ms: p95", lambda c: f"{c.pace['p95_ms']:.1f}"),
     ("many at once, tasks/s", lambda c: f"{c.pace['tasks_per_s']:.1f}"),

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from label_config.values import Snapshot, Task
@@ -263,12 +264,12 @@ def test_an_interrupted_run_leaves_nothing_behind(
     running = subprocess.Popen(argv, env=env, cwd=ROOT, stderr=subprocess.PIPE)
     try:
         end = time.monotonic() + 60
-        while not (logs := list(tmp_path.glob(".compare-*/store/projects/1/adapters/*.log"))):
+        while not any("lora.train" in c.cmdline() for c in psutil.Process(running.pid).children()):
             assert running.poll() is None and time.monotonic() < end, "no training began"
             time.sleep(0.1)
-        assert logs
+        assert list(tmp_path.glob(".compare-*/store/projects/1/adapters/*.log"))
         running.send_signal(number)
-        assert running.wait(30) == 1
+        assert running.wait(60) == 1
     finally:
         running.kill()
         running.communicate()
