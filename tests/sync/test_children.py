@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,6 +36,25 @@ def test_its_last_words_are_passed_on(tmp_path: Path) -> None:
 def test_one_that_takes_too_long_is_stopped_and_the_setting_named(tmp_path: Path) -> None:
     with pytest.raises(TrainingFailed, match="ANNOTUNE_QUEUE_TIMEOUT_S"):
         run(tmp_path, "import time; time.sleep(60)", timeout_s=0.3)
+
+
+def test_an_interrupt_while_it_is_being_started_is_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python's hooks around a fork would swallow it; here it comes right before one."""
+    begun: list[subprocess.Popen[bytes]] = []
+
+    class Interrupted(subprocess.Popen):  # type: ignore[type-arg]
+        def __init__(self, *args: Any, **more: Any) -> None:
+            signal.raise_signal(signal.SIGINT)
+            super().__init__(*args, **more)
+            begun.append(self)
+
+    monkeypatch.setattr(subprocess, "Popen", Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, "import time; time.sleep(60)")
+    assert begun[0].poll() is not None, "the child was started, and killed"
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_one_without_a_report_is_an_error_of_ours(tmp_path: Path) -> None:
