@@ -110,5 +110,5 @@ def _held() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        for number in came[:1]:
-            signal.raise_signal(number)
+        for late in came[:1]:
+            signal.raise_signal(late)
