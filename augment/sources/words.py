@@ -79,7 +79,7 @@ EXPANSIONS = {
     "we're": "we are",
     "they're": "they are",
 }
-BARE_IS_A_WORD = frozenset({"ill", "id", "shed", "shell", "hell", "wed", "well", "were", "its"})
+BARE_IS_A_WORD = frozenset({"ill", "id", "shed", "shell", "hell", "wed", "well", "were"})
 """Contractions that mean something else without the apostrophe."""
 
 SHORT = {
@@ -87,7 +87,6 @@ SHORT = {
     "thanks": ("thx",),
     "you": ("u",),
     "your": ("ur",),
-    "are": ("r",),
     "because": ("cuz", "bc"),
     "people": ("ppl",),
     "message": ("msg",),
@@ -106,8 +105,8 @@ ARTICLES = frozenset({"a", "an", "the"})
 QUANTITIES = frozenset("few little lot bit couple hundred thousand million dozen while".split())
 """With an article before them they mean something else."""
 BEFORE_AN_ARTICLE = frozenset(
-    "is was be been have has had got get getting need want make made as with for in on at of to and "
-    "or like there's it's i've by from into find add book play order use using buy sent send "
+    "is was be been have has had got get getting need want make made as with for in on at of to "
+    "and or like there's it's i've by from into find add book play order use using buy sent send "
     "received receive see lost waiting open cancel request give show about".split()
 )
 """After these an `a` is the article, not a grade or a name ("hepatitis a")."""
