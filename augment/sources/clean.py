@@ -18,7 +18,9 @@ _LEAD = re.compile(
 )
 _ITEM = re.compile(r"(?:[-*•–]|\(?\d{1,2}[.)])\s+")
 _QUOTES = {'"': '"', "“": "”", "«": "»", "'": "'", "‘": "’", "`": "`", "„": "“"}
-_SELF = re.compile(r"(?i)\bas an ai\b|\blanguage model\b|\brewrit(?:e|ten|ing)\b|\bparaphras")
+_SELF = re.compile(
+    r"(?i)^texts?:|\bas an ai\b|\blanguage model\b|\brewrit(?:e|ten|ing)\b|\bparaphras"
+)
 _MARKUP = re.compile(r"<\|?/?\w+\|?>|```|\*\*|^#+ ")
 
 
@@ -53,6 +55,11 @@ def repeats(line: str, prompt: str, like: str) -> bool:
     shown = {squeezed(_ITEM.sub("", part, count=1)) for part in prompt.splitlines()}
     shown |= {squeezed(part.partition(": ")[2]) for part in prompt.splitlines()}
     return said in shown | {squeezed(like)}
+
+
+def wraps(line: str, source: str) -> bool:
+    """Whether it is the source of four words or more with something said around it."""
+    return len(source.split()) > 3 and squeezed(source) in squeezed(line)
 
 
 def squeezed(text: str) -> str:

@@ -21,8 +21,8 @@ _WEEKDAY = re.compile(
     r"(?i)\b(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?,? ?\Z"
 )
 _CODE = r"(?:USD|EUR|GBP|CHF|JPY|CAD|AUD|INR|SEK|NOK|DKK|PLN)"
-_SUM = r"\d+(?:[.,]\d{3})*(?:[.,]\d{2})?"
-_FREE, _DONE = r"(?<![\w.,:/$€£#-])", r"(?![\w%/:-]|[.,]\d)"
+_SUM = r"[0-9]+(?:[.,][0-9]{3})*(?:[.,][0-9]{2})?"
+_FREE, _DONE = r"(?<![\w.,:/$€£#-])", r"(?![\w%/:-]|[.,][0-9])"
 _NAMED = re.compile(r"[^\W\d_]\w* \Z")
 MINUTES = ("00", "05", "10", "15", "20", "25", "30", "35", "40", "45", "50", "55")
 
@@ -64,18 +64,23 @@ def _identifier(m: re.Match[str], rng: random.Random) -> str:
 
 
 _KINDS: tuple[tuple[re.Pattern[str], Maker], ...] = (
-    (re.compile(rf"{_FREE}(\d{{4}})-(\d\d)-(\d\d){_DONE}"), _iso_date),
-    (re.compile(rf"{_FREE}(\d\d?)([/.-])(\d\d?)\2(\d{{4}}|\d\d){_DONE}"), _short_date),
-    (re.compile(rf"\b({_MONTH} )(\d\d?)(st|nd|rd|th)?{_DONE}"), _month_first),
-    (re.compile(rf"{_FREE}(\d\d?)(st|nd|rd|th)?( (?:of )?{_MONTH})(?!\w)"), _day_first),
-    (re.compile(rf"{_FREE}([01]?\d|2[0-3]):([0-5]\d)(?=[ap]m\b|{_DONE})"), _time),
+    (re.compile(rf"{_FREE}([0-9]{{4}})-([0-9][0-9])-([0-9][0-9]){_DONE}"), _iso_date),
+    (
+        re.compile(
+            rf"{_FREE}([0-9][0-9]?)([/.-])([0-9][0-9]?)\2([0-9]{{4}}|(?<=/)[0-9][0-9]){_DONE}"
+        ),
+        _short_date,
+    ),
+    (re.compile(rf"\b({_MONTH} )([0-9][0-9]?)(st|nd|rd|th)?{_DONE}"), _month_first),
+    (re.compile(rf"{_FREE}([0-9][0-9]?)(st|nd|rd|th)?( (?:of )?{_MONTH})(?!\w)"), _day_first),
+    (re.compile(rf"{_FREE}([01]?[0-9]|2[0-3]):([0-5][0-9])(?=[ap]m\b|{_DONE})"), _time),
     (re.compile(rf"(?<!\w)([$€£¥₹] ?|{_CODE} ?)({_SUM})(){_DONE}"), _amount),
     (
         re.compile(rf"{_FREE}()({_SUM})( ?(?:[€£₹]|{_CODE}\b|(?:dollar|euro|pound|buck)s\b))"),
         _amount,
     ),
-    (re.compile(rf"{_FREE}(\(?\d{{3}}\)?[ -]\d{{3}}[ -])(\d{{4}}){_DONE}"), _identifier),
-    (re.compile(rf"(?<![\w.,:/$€£-])(#?\d)(\d{{4,}}){_DONE}"), _identifier),
+    (re.compile(rf"{_FREE}(\(?[0-9]{{3}}\)?[ -][0-9]{{3}}[ -])([0-9]{{4}}){_DONE}"), _identifier),
+    (re.compile(rf"(?<![\w.,:/$€£-])(#?[0-9])([0-9]{{4,}}){_DONE}"), _identifier),
 )
 
 
@@ -120,12 +125,13 @@ def _ordinal(day: str, suffix: str | None, rng: random.Random) -> str:
 
 def _other_sum(old: str, rng: random.Random) -> str:
     """The first digit, the round end but for one zero, the separators and even cents stay."""
-    whole, cents = old, ""
-    if re.search(r"[.,]\d\d\Z", old):
-        whole, cents = old[:-3], old[-3:]
-    zeros = max(len(whole) - len(whole.rstrip("0,.")) - 1, 0) if whole[-1] == "0" else 0
-    body, end = whole[: len(whole) - zeros], whole[len(whole) - zeros :]
-    new = body[0] + "".join(rng.choice("0123456789") if c.isdigit() else c for c in body[1:])
+    whole, cents = (old[:-3], old[-3:]) if re.search(r"[.,][0-9][0-9]\Z", old) else (old, "")
+    places = [i for i, c in enumerate(whole) if c.isdigit()]
+    digits = "".join(whole[i] for i in places)
+    zeros = len(digits) - len(digits.rstrip("0"))
+    new = list(whole)
+    for i in places[1 : len(places) - max(zeros - 1, 0)]:
+        new[i] = rng.choice("0123456789")
     if cents and cents[1:] != "00":
         cents = cents[0] + "".join(rng.choice("0123456789") for _ in "12")
-    return new + end + cents
+    return "".join(new) + cents

@@ -57,7 +57,7 @@ def ask(
             lines.insert(0, line)
     parts = [constraint.strip()] if constraint.strip() else []
     if names:
-        parts.append(f"Parts are marked as [words](label); the labels are {', '.join(names)}.")
+        parts.append("Parts of a text are marked as [words](label).")
     for other in unlike:
         shot, about = _line(other, schema, key, names), headed(other, schema)
         if shot is not None and about != heading and len(shot) <= room:
@@ -82,8 +82,8 @@ def read(
     example: Example, schema: Schema, prompt: Prompt, text: str, generator: str | None = None
 ) -> Made | None:
     """The child: a new text, the parent's choices, the spans that it marks itself. None where the
-    answer is no such line, repeats one of the prompt, marks a label that is not on offer, or marks
-    something where the parent has no span, or nothing where it has one."""
+    answer is no such line, repeats one of the prompt, or marks a label that the prompt shows
+    nowhere; where it marks something and the parent has no span, or the other way round."""
     check_parents([example])
     key, names = _key(example, schema), _names(example, schema)
     if key is None or names is None:
@@ -91,7 +91,8 @@ def read(
     line = one_line(text, unmarked(example.texts[key]))
     if line is None or _LEAD.lower() in line.lower() or len(line) > 2 * LONGEST:
         return None
-    got = read_marked(line, names) if names else (line, ())
+    told = {n: of for n, of in names.items() if f"]({n})" in prompt.text}
+    got = read_marked(line, told) if names else (line, ())
     if got is None:
         return None
     said, spans = got

@@ -15,6 +15,7 @@ from augment.sources.words import (
     ARTICLES,
     BARE_IS_A_WORD,
     BEFORE_AN_ARTICLE,
+    CLAUSES,
     CONTRACTIONS,
     EXPANSIONS,
     LEAVES_I_OUT,
@@ -28,20 +29,21 @@ from augment.sources.words import (
 from augment.spans import Edit
 
 
-def _any_of(phrases: Iterable[str]) -> re.Pattern[str]:
+def _any_of(phrases: Iterable[str], behind: str = "") -> re.Pattern[str]:
     longest_first = sorted(phrases, key=lambda p: (-len(p), p))
     inner = "|".join(re.escape(p).replace(r"\ ", " ").replace("'", "['’]") for p in longest_first)
-    return re.compile(rf"(?<![\w'’.@/-])(?:{inner})(?![\w'’@/-]|\.\w)", re.IGNORECASE)
+    end = rf"(?![\w'’@/-]|\.\w{behind})"
+    return re.compile(rf"(?<![\w'’.@/-])(?:{inner}){end}", re.IGNORECASE)
 
 
-LONG_FORMS = _any_of(CONTRACTIONS)
+LONG_FORMS = _any_of(CONTRACTIONS, behind=r"| not\b")  # "I won't", not "I'll not"
 CONTRACTED = _any_of({*(v.lower() for v in CONTRACTIONS.values()), *EXPANSIONS, "what's", "let's"})
 WORDY = _any_of(SHORT)
 """Where a habit could show, so that a profile can count what it measures and noise does."""
 _EXPANDABLE = _any_of(EXPANSIONS)
-_ANOTHER_WORD = re.compile(r" (?!not\b)[a-z]")
+_ANOTHER_WORD = re.compile(r" [a-z]")
 _LAST_MARK = re.compile(r"(?<=[\w)\"'’”])[.!?](?=\s*\Z)")
-_COMMA = re.compile(r"(?<=[^\W\d]),(?= [^\W\d])")
+_COMMA = re.compile(r",(?= ([^\W\d_]+)\b)")
 
 
 def contractions(text: str, contracted: float, expanded: float, rng: random.Random) -> list[Edit]:
@@ -85,9 +87,12 @@ def bare(text: str, rate: float, rng: random.Random) -> list[Edit]:
 
 
 def abbreviate(text: str, rate: float, rng: random.Random) -> list[Edit]:
-    """`please` -> `pls`, of words in small letters or at the head of a sentence."""
-    heads = {w.start for w in words_of(text) if w.first}
-    edits = []
+    """`please` -> `pls` in sentences, of words in small letters or at their head."""
+    words = words_of(text)
+    heads = {w.start for w in words if w.first}
+    edits: list[Edit] = []
+    if not _is_sentence(words):
+        return edits
     for m in WORDY.finditer(text):
         short = rng.choice(SHORT[m.group().lower()])
         plain = m.group().islower() or (m.start() in heads and m.group().capitalize() == m.group())
@@ -97,9 +102,10 @@ def abbreviate(text: str, rate: float, rng: random.Random) -> list[Edit]:
 
 
 def terse(text: str, rate: float, rng: random.Random) -> list[Edit]:
-    """Articles, and an `I` before `need` and its like, left out throughout."""
+    """Articles, and an `I` before `need` and its like, left out throughout a sentence; a list of
+    names, as in a bank statement, is none."""
     words = words_of(text)
-    if rng.random() >= rate or len(words) < 5:
+    if rng.random() >= rate or len(words) < 5 or not _is_sentence(words):
         return []
     edits = []
     for before, word, after in zip([None, *words], words, words[1:], strict=False):
@@ -119,18 +125,23 @@ def _can_go(before: Word | None, word: Word, after: Word) -> bool:
     if word.plain not in ARTICLES or after.plain in QUANTITIES:
         return False
     if word.first:
-        return word.plain == "the"
+        return word.text == "The"  # a small one may begin a name
     known = before is not None and before.plain in BEFORE_AN_ARTICLE
     return word.text.islower() and (word.text == "the" or known)
 
 
 def no_commas(text: str, rate: float, rng: random.Random) -> list[Edit]:
-    """Commas between words left out throughout, but for one behind a yes or a no."""
+    """Commas between clauses left out throughout: those of a list stay, and one behind a yes or a
+    no."""
     if rng.random() >= rate:
         return []
     ends = {w.end: w.plain for w in words_of(text)}
     answers = NEGATIONS | {"yes"}
-    found = [m for m in _COMMA.finditer(text) if ends.get(m.start(), "no") not in answers]
+    found = [
+        m
+        for m in _COMMA.finditer(text)
+        if m.group(1).lower() in CLAUSES and ends.get(m.start(), "no") not in answers
+    ]
     return [Edit(m.start(), m.end(), "") for m in found]
 
 
@@ -171,6 +182,11 @@ def casing(
     else:
         return []
     return [Edit(at, at + 1, c) for at, c in changes if c != text[at] and len(c) == 1]
+
+
+def _is_sentence(words: list[Word]) -> bool:
+    """Whether people talk here; the names on a bank statement are no sentence."""
+    return any(w.plain in CLAUSES for w in words) or any(w.text[:1].isupper() for w in words[:1])
 
 
 def _in_capitals(token: str) -> bool:

@@ -62,7 +62,8 @@ def restored(line: str, source: str, pieces: Sequence[Piece]) -> tuple[str, list
     marks = [] if PLACEHOLDER.search(source) else list(PLACEHOLDER.finditer(line))
     numbers = [int(m.group(1)) - 1 for m in marks]
     if not marks:
-        places = find(line, pieces)
+        told = shown(source, pieces) == source  # else words do not say which piece is meant
+        places = find(line, pieces) if told else None
         return None if places is None else (line, places)
     if sorted(numbers) != list(range(len(pieces))):
         return None

@@ -7,9 +7,10 @@ number, and whether anything is denied. The rest is the guard's.
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Sequence
 
-from augment.sources.clean import one_line, repeats
+from augment.sources.clean import one_line, repeats, wraps
 from augment.sources.parents import answers_any, check_parents, keys_of
 from augment.sources.pieces import Piece, pieces_of, restored, shown
 from augment.sources.tokens import carried
@@ -24,6 +25,8 @@ _DEMOS = (
     ("has my parcel been sent yet?", "did my parcel go out already?"),
     ("Wake me up before [1], please, at [2].", "at [2] please, i have to be up before [1]"),
 )
+_LEAKS = frozenset({"parcel", "parcels", "wake"})
+"""What a small generator takes from the demonstrations instead of the source."""
 _TASK = (
     "Say each text in other words. The meaning stays the same: a question stays a question and is "
     "not answered, nothing is added and nothing left out."
@@ -54,7 +57,8 @@ def read(
     example: Example, schema: Schema, prompt: Prompt, text: str, generator: str | None = None
 ) -> Made | None:
     """The child, its spans found again. None where the answer is no such text, says only what the
-    prompt says, or lost a span, a number or a denial."""
+    prompt says or something of its demonstrations, holds the source whole, or lost a span, a
+    number or a denial."""
     if answers_any(example, schema, "text"):
         return None
     return taken(example, schema, prompt, text, generator, "rewrite")
@@ -82,7 +86,8 @@ def framed(
     if others:
         parts.append("\nHow people write here:\n" + "\n".join(f"- {t}" for t in others))
     demos = [f"\nText: {before}\nRewrite: {after}" for before, after in _DEMOS]
-    parts += [*demos, f"\nText: {asked.strip()}\nRewrite:"]
+    alone = ["\nAnswer with the rewrite of this one text alone."] if chat else []
+    parts += [*demos, *alone, f"\nText: {asked.strip()}\nRewrite:"]
     return Prompt(
         parent=example.id,
         text="\n".join(parts),
@@ -107,7 +112,7 @@ def taken(
         return None
     source = example.texts[key]
     line = one_line(text, source)
-    if line is None or repeats(line, prompt.text, source):
+    if line is None or repeats(line, prompt.text, source) or _leaks(line, source):
         return None
     inside = spans_in(example.answers, schema, key)
     pieces = pieces_of(source, inside)
@@ -116,7 +121,7 @@ def taken(
         return None
     whole, starts = back
     moved = [pair for p, at in zip(pieces, starts, strict=True) for pair in p.placed(whole, at)]
-    if repeats(whole, prompt.text, source):
+    if repeats(whole, prompt.text, source) or wraps(whole, source):
         return None
     return Made(
         parent=example.id,
@@ -147,6 +152,11 @@ def _keep(asked: str, pieces: Sequence[Piece]) -> list[str]:
     if "[1]" in asked:
         return [f"Keep {', '.join(f'[{i}]' for i in range(1, len(pieces) + 1))} as they are."]
     return [f"Keep these words as they are: {', '.join(p.text for p in pieces)}."]
+
+
+def _leaks(line: str, source: str) -> bool:
+    said, known = (set(re.findall(r"\w+", t.lower())) for t in (line, source))
+    return bool(said & _LEAKS - known)
 
 
 def _keeps(source: str, whole: str) -> bool:

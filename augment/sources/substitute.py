@@ -138,7 +138,11 @@ def _cased(form: str, span: Span, text: str) -> str | None:
     in for a common word, or the other way round."""
     if text.islower():
         return form.lower()
-    return form if form[0].isupper() == span.text[0].isupper() else None
+    return form if _big(form) == _big(span.text) else None
+
+
+def _big(words: str) -> bool:
+    return next((c.isupper() for c in words if c.isalpha()), False)
 
 
 def _fits(form: str, span: Span, text: str) -> bool:

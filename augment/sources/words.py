@@ -118,3 +118,8 @@ QUESTIONS = frozenset(
 """With one of these at its head a sentence asks, with a question mark or without."""
 WH = frozenset("who whom whose what which when where why how whether".split())
 PRONOUNS = frozenset("i you he she it we they this that there".split())
+CLAUSES = PRONOUNS | frozenset(
+    "me my your please is are was were do does did can could will would should have has had "
+    "and but so because when if what how where why who since while then".split()
+)
+"""Words of whole sentences; behind a comma one of them begins a clause."""
