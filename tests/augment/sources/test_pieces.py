@@ -43,3 +43,11 @@ def test_a_piece_inside_a_word_is_found_there_and_a_word_is_not_found_inside_ano
     assert find("go #nostopping", inside) == [6]
     alone = pieces_of("stop it", [Span("slot", "text", 0, 4, "stop", ("when",))])
     assert find("nonstop", alone) is None and find("nonstop Stop", alone) == [8]
+
+
+def test_a_piece_is_not_looked_for_inside_a_longer_one() -> None:
+    text = "late night or my night out"
+    spans = [
+        Span("slot", "text", at, end, text[at:end], ("list",)) for at, end in ((5, 10), (17, 26))
+    ]
+    assert find("to my night out by night", pieces_of(text, spans)) == [19, 6]
