@@ -17,7 +17,7 @@ def test_a_rare_word_one_letter_off_a_frequent_one_is_a_slip(wrong: str) -> None
         "orders",  # an ending
         "border",  # a beginning
         "sender",  # two letters off
-        "lend",  # four letters, one changed
+        "beck",  # four letters, one changed: "back" is meant, or is it?
         "müller",  # none is near
     ],
 )
