@@ -179,8 +179,9 @@ def _neighbours(vectors: Vectors, groups: Sequence[str]) -> tuple[npt.NDArray[np
 def _agreement(originals: Sequence[Example], judges: Judges | None) -> float:
     """The bar that best parts people's labels from wrong ones, by models that saw neither row.
 
-    A wrong label is drawn as a generator drifts: towards what the model takes for likely. Youden's
-    J: the share of right labels that pass less that of wrong ones; of equal bars the lowest.
+    A wrong label is drawn as a generator drifts: towards what the model takes for likely. Best is
+    Youden's J: the share of right labels that pass less that of wrong ones. Of the bars within a
+    standard error of the best the middle one, so that a judge who can hardly tell refuses little.
     """
     if judges is None or not judges.classify:
         return Thresholds.agreement
@@ -203,7 +204,8 @@ def _agreement(originals: Sequence[Example], judges: Judges | None) -> float:
         float((np.array(right) >= bar).mean() - weight[wrong_share >= bar].sum() / weight.sum())
         for bar in LABEL_BARS
     ]
-    return LABEL_BARS[int(np.argmax(np.round(gains, 6)))]
+    best = np.flatnonzero(np.array(gains) >= max(gains) - 0.5 / len(right) ** 0.5)
+    return LABEL_BARS[int(best[len(best) // 2])]
 
 
 def _said(originals: Sequence[Example], judges: Judges) -> list[Odds]:

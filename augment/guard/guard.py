@@ -145,10 +145,12 @@ def _untwinned(
 
 def _state(name: str, context: Context, thresholds: Thresholds) -> str:
     """What a filter that is on could not do."""
-    if context.embed is None and name in {"leak", "near", "drift", "twin"}:
-        return "no embeddings" if name == "drift" else "on, by letters only: no embeddings"
     if name == "leak" and not context.holdout:
         return "no holdout"
+    if context.embed is None and name in {"leak", "near", "twin"}:
+        return "on, by letters only: no embeddings"
+    if context.embed is None and name == "drift":
+        return "no embeddings"
     if name == "drift" and thresholds.nearest is None and thresholds.centroid is None:
         return "no bar"
     if name == "nonsense" and thresholds.surprise is None:

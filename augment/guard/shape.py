@@ -25,7 +25,8 @@ def shape(made: Made, context: Context, _: Thresholds) -> str | None:
 
 def _texts(made: Made, parent: Example) -> str | None:
     if set(made.texts) != set(parent.texts):
-        return f"its data keys are {sorted(made.texts)}, its parent's {sorted(parent.texts)}"
+        other = sorted(set(made.texts) ^ set(parent.texts))
+        return f"{len(other)} data key(s) are not its parent's or missing: {other}"
     for key, text in made.texts.items():
         if not text.strip():
             return f"the text of {key!r} has {len(text)} code points and all are blank"
@@ -49,7 +50,7 @@ def _answers(made: Made, parent: Example, context: Context) -> str | None:
     for region in made.answers:
         control = context.schema.control(region.from_name)
         if control is None or region.to_name != control.to_name:
-            return f"control {region.from_name!r} on {region.to_name!r} is not in the label config"
+            return f"1 answer is of {region.from_name!r} on {region.to_name!r}, no known control"
         if region.from_name in seen and not isinstance(region, Span):
             return f"control {region.from_name!r} is answered 2 times"
         seen.add(region.from_name)
@@ -64,10 +65,10 @@ def _region(region: Region, control: Control, parent: Example) -> str | None:
     if isinstance(region, Quantity):
         return _number(region, control)
     if isinstance(region, Written):
-        return None if control.form == "text" else f"{control.name!r} takes no written text"
+        return None if control.form == "text" else _foreign(region, control)
     spans = isinstance(region, Span)
     if spans != (control.form == "spans") or control.form in {"number", "text"}:
-        return f"{control.name!r} is a {control.kind} and takes no {type(region).__name__}"
+        return _foreign(region, control)
     offered = {x.value for x in parent.options.get(control.name, ())} | set(control.values)
     late = set(parent.unasked.get(control.name, ()))
     foreign = sorted(set(region.labels) - (offered - late))
@@ -77,9 +78,13 @@ def _region(region: Region, control: Control, parent: Example) -> str | None:
     return f"{control.name!r} has {len(region.labels)} labels and takes 1" if several else None
 
 
+def _foreign(region: Region, control: Control) -> str:
+    return f"1 answer of {control.name!r}, a {control.kind}, is a {type(region).__name__}"
+
+
 def _number(region: Quantity, control: Control) -> str | None:
     if control.form != "number":
-        return f"{control.name!r} is a {control.kind} and takes no number"
+        return _foreign(region, control)
     low = -float("inf") if control.low is None else control.low
     high = float("inf") if control.high is None else control.high
     if not low <= region.value <= high:

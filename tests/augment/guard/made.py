@@ -100,7 +100,7 @@ BARS = Thresholds(lengths={"text": (5.0, 120.0)}, surprise=4.5)
 
 
 class WordVectors:
-    """Texts as the direction of their words' sum, each word a random direction; counts its calls."""
+    """Texts as the sum of their words' random directions; remembers what it was asked."""
 
     def __init__(self, dims: int = 64) -> None:
         self.dims = dims

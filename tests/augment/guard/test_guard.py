@@ -50,14 +50,16 @@ CASES: dict[str, Made] = {
     "length": child("lamp " + "Where is it, I have been waiting since the spring? " * 3),
     "copy": child("where is my LAMP", "generate", answers=(intent("order"),)),
     "answered": child("Sure, where is that lamp?"),
-    "nonsense": child("wqzx lamp jkqv zzxq vvkw"),
+    "nonsense": child("wqzx lamp jkqv zzxq vvkw", "generate"),
     "leak": child(
         "has the courier left with my sofa already", "generate", answers=(intent("order"),)
     ),
     "near": child("Has the lamp been sent yet", "generate"),
-    "drift": child("The garden leaks every saturday", "generate", answers=(intent("order"),)),
+    "drift": child("Quarterly rainfall over Lisbon", "generate", answers=(intent("order"),)),
     "consistent": child("Where is my money for the lamp?", "generate"),
 }
+
+COVERED_TOO = {"length": ("nonsense",), "copy": ("near",)}  # what refuses the same child later
 
 
 def run(made: list[Made], off: tuple[str, ...] = ()) -> Passed:
@@ -74,7 +76,8 @@ def test_each_filter_refuses_what_only_it_sees(name: str) -> None:
         with pytest.raises(InvalidValue, match="cannot be switched off"):
             run([CASES[name]], (name,))
     else:
-        assert run([CASES[name]], (name,)).kept == (CASES[name],)
+        off = (name, *COVERED_TOO.get(name, ()))
+        assert run([CASES[name]], off).kept == (CASES[name],)
 
 
 def test_the_first_of_two_twins_by_key_is_kept() -> None:
@@ -82,7 +85,7 @@ def test_the_first_of_two_twins_by_key_is_kept() -> None:
     passed = run([second, first])
     assert passed.kept == (first,)
     assert [(r.made, r.by) for r in passed.refused] == [(second, "twin")]
-    assert set(run([second, first], ("twin",)).kept) == {first, second}
+    assert run([second, first], ("twin",)).kept == (first, second)
 
 
 def test_of_two_that_say_the_very_same_one_goes_even_with_twins_allowed() -> None:
@@ -97,7 +100,7 @@ def test_a_child_that_the_model_alone_gets_wrong_goes_to_the_experts_first() -> 
     passed = run([wrong, alike, CASES["leak"], GOOD])
     assert [r.by for r in passed.refused if r.made in (wrong, alike)] == ["consistent"] * 2
     assert passed.experts_first == (min((wrong, alike), key=lambda m: m.key),)
-    assert set(run([wrong, alike, GOOD], ("twin",)).experts_first) == {wrong, alike}
+    assert len(run([wrong, alike, GOOD], ("twin",)).experts_first) == 2
 
 
 def test_unknown_filters_are_named() -> None:

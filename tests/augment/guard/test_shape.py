@@ -34,7 +34,7 @@ def test_a_row_as_an_annotator_could_make_it_stays(text: str, transform: str) ->
 LAMP = "Where is that lamp?"
 BAD: list[tuple[Made, str]] = [
     (replace(child(LAMP), parent="annotation-999"), "none of the 49 originals"),
-    (replace(child(LAMP), texts={"body": LAMP}), "its data keys are ['body']"),
+    (replace(child(LAMP), texts={"body": LAMP}), "2 data key(s) are not its parent's or missing"),
     (replace(child(LAMP), texts={"text": " \n\u3000"}), "3 code points and all are blank"),
     (replace(child(LAMP), texts={"text": "la\ufffdmp\x00"}), "2 code point(s) that no text has"),
     (replace(child(LAMP), texts={"text": "lamp \ud83d"}), "1 code point(s) that no text has"),
@@ -44,9 +44,15 @@ BAD: list[tuple[Made, str]] = [
     (child(LAMP, answers=(intent("order"), intent("order"))), "is answered 2 times"),
     (child(LAMP, "generate", answers=(intent("praise"),)), "1 label(s) were not on offer"),
     (child(LAMP, "generate", answers=(Choice("intent", "text", ("order", "login")),)), "takes 1"),
-    (child(LAMP, answers=(Choice("entity", "text", ("product",)),)), "takes no Choice"),
-    (child(LAMP, answers=(Quantity("intent", "text", 1.0),)), "takes no number"),
-    (child(LAMP, answers=(Written("intent", "text", "order"),)), "takes no written text"),
+    (
+        child(LAMP, answers=(Choice("entity", "text", ("product",)),)),
+        "1 answer of 'entity', a Labels, is a Choice",
+    ),
+    (
+        child(LAMP, answers=(Quantity("intent", "text", 1.0),)),
+        "1 answer of 'intent', a Choices, is a Quantity",
+    ),
+    (child(LAMP, answers=(Written("intent", "text", "order"),)), "a Choices, is a Written"),
 ]
 
 
