@@ -31,19 +31,19 @@ def _each(one: Callable[[Made, Context, Thresholds], str | None]) -> Filter:
     return lambda made, context, bars: [one(m, context, bars) for m in made]
 
 
-def _shape(made: Sequence[Made], context: Context, thresholds: Thresholds) -> list[str | None]:
-    """Shape, and the first of several that say the very same: two rows cannot have one id."""
+def _same(made: Sequence[Made], _: Context, __: Thresholds) -> list[str | None]:
+    """All but the first of those that say the very same: two rows cannot have one id."""
     seen: set[str] = set()
     out: list[str | None] = []
     for m in made:
-        again = "1 other child says the same of the same parent" if m.key in seen else None
+        out.append("1 other child says the very same of its parent" if m.key in seen else None)
         seen.add(m.key)
-        out.append(again or shape(m, context, thresholds))
     return out
 
 
 FILTERS: dict[str, Filter] = {
-    "shape": _shape,
+    "same": _same,
+    "shape": _each(shape),
     "spans": _each(spans),
     "length": _each(length),
     "copy": _each(copy),
@@ -55,9 +55,9 @@ FILTERS: dict[str, Filter] = {
     "consistent": consistent,
     "twin": twin,
 }
-ALWAYS = frozenset({"shape", "spans", "leak"})
-"""Cannot be switched off: a row that is none, a span elsewhere, and a leak spoil more than they
-could bring."""
+ALWAYS = frozenset({"same", "shape", "spans", "leak"})
+"""Cannot be switched off: a row twice, a row that is none, a span elsewhere, and a leak spoil more
+than they could bring."""
 
 
 @dataclass(frozen=True)

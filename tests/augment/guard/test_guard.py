@@ -66,7 +66,7 @@ def run(made: list[Made], off: tuple[str, ...] = ()) -> Passed:
     return guard(made, here(), BARS, off)
 
 
-@pytest.mark.parametrize("name", [n for n in FILTERS if n != "twin"])
+@pytest.mark.parametrize("name", [n for n in FILTERS if n not in {"same", "twin"}])
 def test_each_filter_refuses_what_only_it_sees(name: str) -> None:
     passed = run([CASES[name]])
     assert [r.by for r in passed.refused] == [name]
@@ -91,7 +91,7 @@ def test_the_first_of_two_twins_by_key_is_kept() -> None:
 def test_of_two_that_say_the_very_same_one_goes_even_with_twins_allowed() -> None:
     passed = run([replace(GOOD, seed=2), replace(GOOD, seed=1)], ("twin",))
     assert [m.seed for m in passed.kept] == [1]
-    assert [r.by for r in passed.refused] == ["shape"]
+    assert [r.by for r in passed.refused] == ["same"]
 
 
 def test_a_child_that_the_model_alone_gets_wrong_goes_to_the_experts_first() -> None:
@@ -104,7 +104,7 @@ def test_a_child_that_the_model_alone_gets_wrong_goes_to_the_experts_first() -> 
 
 
 def test_unknown_filters_are_named() -> None:
-    with pytest.raises(InvalidValue, match=r"no filter is called \['typo'\]; shape, spans"):
+    with pytest.raises(InvalidValue, match=r"no filter is called \['typo'\]; same, shape, spans"):
         run([GOOD], ("typo",))
 
 
@@ -181,7 +181,7 @@ def test_the_order_the_children_came_in_changes_nothing(
     alone = [run([m], ("near",)) for m in one.kept]  # but for twins each child stands for itself
     assert [p.kept for p in alone] == [(m,) for m in one.kept]
     for refusal in one.refused:
-        if refusal.by != "twin" and "other child" not in refusal.why:
+        if refusal.by not in {"same", "twin"}:
             assert run([refusal.made], ("near",)).refused == (refusal,)
 
 
