@@ -160,8 +160,6 @@ class Train:
     """cpu, cuda, or auto."""
     pool: int = 1500
     """Unlabelled texts that go into a snapshot."""
-    synthetic: float = 0.5
-    """How much a snapshot's synthetic examples weigh together, beside its human ones' 1."""
     quantize: str = ""
     """nf4: a causal base is held in 4 bits while it is trained (QLoRA); empty: as it is."""
     variant: str = "lora"
@@ -288,8 +286,6 @@ def _check(s: Settings) -> None:
         raise InvalidSetting("ANNOTUNE_BACKEND_ANSWER_TOKENS and _ANSWER_S must be above 0")
     if s.train.device not in {"auto", "cpu", "cuda"}:
         raise InvalidSetting(f"ANNOTUNE_TRAIN_DEVICE={s.train.device!r} must be auto, cpu or cuda")
-    if not 0 <= s.train.synthetic <= 1:
-        raise InvalidSetting(f"ANNOTUNE_TRAIN_SYNTHETIC={s.train.synthetic} must lie in [0, 1]")
     if s.train.every < 1 or s.train.steps < 0 or s.train.rank < 1:
         raise InvalidSetting("ANNOTUNE_TRAIN_EVERY and _RANK must be 1 or more, _STEPS 0 or more")
     _check_causal(s.train)

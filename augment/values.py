@@ -38,9 +38,11 @@ class Made:
         raw = json.dumps(said, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(raw.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
-    def as_example(self, parent: Example) -> Example:
-        """The training row, in its parent's group; raises InvalidValue where that is not it, is
-        not human (children have no children), or judges."""
+    def as_example(self, parent: Example, weight: float) -> Example:
+        """The training row, in its parent's group, that counts `weight`.
+
+        Raises InvalidValue where that is not it, is not human (children have none), or judges.
+        """
         if parent.id != self.parent or parent.origin.kind != "human" or parent.side != "train":
             raise InvalidValue(
                 f"a child of {self.parent} cannot come from {parent.origin.kind} example "
@@ -61,6 +63,7 @@ class Made:
                 generator=self.generator,
                 prompt=self.prompt,
                 seed=self.seed,
+                weight=weight,
             ),
             options=parent.options,
             unasked=parent.unasked,

@@ -189,7 +189,8 @@ class Correction:
 
 @dataclass(frozen=True)
 class Origin:
-    """Where an example comes from; synthetic ones (a later room) name their parent and maker."""
+    """Where an example comes from; synthetic ones name their parent and maker. `weight`: what one
+    counts in training beside a human row's 1."""
 
     kind: Literal["human", "synthetic"] = "human"
     annotation: int | None = None
@@ -198,6 +199,7 @@ class Origin:
     generator: str | None = None
     prompt: str | None = None
     seed: int | None = None
+    weight: float | None = None
 
 
 @dataclass(frozen=True)

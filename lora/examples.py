@@ -147,3 +147,8 @@ def by_origin(examples: Sequence[Example]) -> tuple[list[Example], list[Example]
 def answered_rows(base: Base, schema: Schema, examples: Sequence[Example]) -> list[Row]:
     """The training rows of examples that carry anything to learn from."""
     return [r for e in examples for r in rows_of_example(base, schema, e) if r.answered]
+
+
+def weight_of(synthetic: Sequence[Example], human: int) -> float:
+    """What synthetic examples count together, where the human ones count 1: never more."""
+    return min(1.0, sum(e.origin.weight or 0.0 for e in synthetic) / max(1, human))

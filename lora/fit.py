@@ -28,7 +28,7 @@ from transformers import (
 from label_config.controls import Schema
 from label_config.values import Example
 from lora.base import Base
-from lora.examples import answered_rows, by_origin
+from lora.examples import answered_rows, by_origin, weight_of
 from lora.heads import Head, save_heads
 from lora.learner import Learner, collate
 from lora.loaded import LORA_CONFIG
@@ -75,10 +75,11 @@ def fit(
         made = prepare(base, schema, human, pool, settings.seed)
     rows, beside = (answered_rows(base, schema, some) for some in (human, synthetic))
     count = settings.steps or count_steps(rows)
+    weight = weight_of(synthetic, len(human))
     named = made.names, made.borrowed
-    steps = plan_steps(rows, *named, count, settings.seed, beside, settings.synthetic)
+    steps = plan_steps(rows, *named, count, settings.seed, beside, weight)
     if synthetic:
-        made.notes.append(f"{len(synthetic)} synthetic examples weigh {settings.synthetic:g}")
+        made.notes.append(f"{len(synthetic)} synthetic examples together weigh {weight:.2f}")
     learner = Learner(with_lora(base, settings.rank), made.heads)
     train_on(base, learner, steps, settings)
     learner.eval()

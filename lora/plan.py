@@ -20,7 +20,7 @@ NAMES_SHARE = 0.3
 BORROWED = 4  # pool texts in a step, whose loss is added with weight BORROWED_WEIGHT...
 BORROWED_WEIGHT = 0.5
 RAMP = 0.3  # ...reached after this share of the steps
-MADE = 8  # synthetic rows in a step; they weigh as settings.Train.synthetic says
+MADE = 8  # synthetic rows in a step; they weigh as their examples do (lora/examples.py)
 
 FEWEST, MOST = 80, 400
 ROUNDS = 5  # times that each row is seen where there are many

@@ -19,9 +19,9 @@ CHILD = Made("annotation-7", {"text": "wheres my order"}, PARENT.answers, "noise
 
 
 def test_a_child_is_a_train_row_in_its_parents_group_and_says_where_it_comes_from() -> None:
-    row = CHILD.as_example(PARENT)
+    row = CHILD.as_example(PARENT, 0.3)
     assert (row.group, row.side, row.task) == ("g3", "train", 3)
-    assert row.origin == Origin("synthetic", 7, "annotation-7", "noise", None, None, 4)
+    assert row.origin == Origin("synthetic", 7, "annotation-7", "noise", None, None, 4, 0.3)
     assert row.id == f"synthetic-{CHILD.key}"
 
 
@@ -30,13 +30,15 @@ def test_a_child_is_a_train_row_in_its_parents_group_and_says_where_it_comes_fro
     [
         replace(PARENT, side="holdout"),
         replace(PARENT, id="annotation-8"),
-        CHILD.as_example(PARENT),
+        CHILD.as_example(PARENT, 0.3),
     ],
 )
 def test_only_human_train_rows_have_children_and_only_their_own(other: Example) -> None:
-    made = CHILD if other.id != CHILD.as_example(PARENT).id else replace(CHILD, parent=other.id)
+    made = (
+        CHILD if other.id != CHILD.as_example(PARENT, 0.3).id else replace(CHILD, parent=other.id)
+    )
     with pytest.raises(InvalidValue, match="only human train rows have children"):
-        made.as_example(other)
+        made.as_example(other, 0.3)
 
 
 def test_the_key_is_of_what_is_said_not_of_how_it_was_made() -> None:

@@ -99,11 +99,12 @@ def test_synthetic_rows_teach(
 ) -> None:
     rows = of(examples, "train")
     made = [
-        replace(e, id=f"synthetic-{e.id}", origin=Origin("synthetic", parent=e.id)) for e in rows
+        replace(e, id=f"synthetic-{e.id}", origin=Origin("synthetic", parent=e.id, weight=0.5))
+        for e in rows
     ]
     alone = fit(tiny, schema, rows, POOL, FAST)
     beside = fit(tiny, schema, [*rows, *made], POOL, FAST)
-    assert any("synthetic examples weigh 0.5" in note for note in beside.notes)
+    assert any("synthetic examples together weigh 0.50" in note for note in beside.notes)
     assert not any("synthetic" in note for note in alone.notes)
     assert any(not torch.equal(h.weight, beside.heads[n].weight) for n, h in alone.heads.items())
 

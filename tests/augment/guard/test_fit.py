@@ -117,7 +117,7 @@ def test_a_likelihood_passed_in_sets_its_own_bar() -> None:
 
 
 def test_nothing_is_fitted_on_the_holdout_or_on_children() -> None:
-    made = child("Is the lamp here").as_example(ROWS[0])
+    made = child("Is the lamp here").as_example(ROWS[0], 0.5)
     for row in (replace(ROWS[0], side="holdout"), made):
         with pytest.raises(InvalidValue, match="fitted on human train rows; 1 are not"):
             fit_thresholds(SCHEMA, [row, *ROWS[1:]])

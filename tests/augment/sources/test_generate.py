@@ -57,7 +57,7 @@ def test_marks_become_spans_that_stand_in_the_plain_text() -> None:
     assert made is not None and made.texts["text"] == "I want DJ 😀 on Soul 🎷"
     assert texts_of(made) == [("artist", "DJ 😀"), ("list", "Soul")]
     assert made.answers[0] == ROW.answers[0] and made.prompt == asked().digest
-    assert made.as_example(ROW).group == ROW.group
+    assert made.as_example(ROW, 0.5).group == ROW.group
 
 
 @pytest.mark.parametrize(

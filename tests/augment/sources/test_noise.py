@@ -58,7 +58,7 @@ def test_numbers_denials_and_span_texts_stay_whatever_the_rates(
         assert [t.lower() for _, t in texts_of(made)] == [words[at].lower()]
         assert re.findall(r"\d+", said) == re.findall(r"\d+", text)
         assert denials(said) == denials(text)
-        assert made.as_example(row).side == "train"
+        assert made.as_example(row, 0.5).side == "train"
 
 
 def test_no_rates_make_no_children() -> None:

@@ -51,7 +51,7 @@ def test_spans_are_found_again_where_they_now_stand() -> None:
         "a model",
         asked(ROW).digest,
     )
-    assert made.seed == 3 and made.as_example(ROW).origin.parent == "e1"
+    assert made.seed == 3 and made.as_example(ROW, 0.5).origin.parent == "e1"
 
 
 @pytest.mark.parametrize(
