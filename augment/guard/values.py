@@ -45,7 +45,8 @@ class Mark(Protocol):
 @dataclass(frozen=True)
 class Judges:
     """Models that have not seen the source. `fold`: original's id -> its fold; `classify[i]` and
-    `mark[i]` were fitted without fold i."""
+    `mark[i]` were fitted without fold i, best with the label names as further points: a label that
+    a judge does not know it does not judge."""
 
     fold: Mapping[str, int]
     classify: Sequence[Classify] = ()

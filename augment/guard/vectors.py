@@ -23,6 +23,8 @@ class Remembered:
         new = [t for t in dict.fromkeys(texts) if t not in self._known]
         if new:
             self._known.update(zip(new, checked(self._embed(new), len(new)), strict=True))
+        if not texts:
+            return np.zeros((0, 0), np.float32)
         return np.stack([self._known[t] for t in texts])
 
 

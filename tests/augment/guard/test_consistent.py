@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from augment.guard.consistent import consistent, span_f1
@@ -49,8 +51,6 @@ def test_a_parent_in_no_fold_stops_it_as_every_judge_may_have_seen_it() -> None:
 def test_folds_without_a_judge_and_groups_over_two_folds_are_named() -> None:
     with pytest.raises(InvalidValue, match=r"fold\(s\) \[1\] have no judge"):
         Judges(FOLD, (ByWord(WORDS),))
-    from dataclasses import replace
-
     rows = [replace(e, group="one") for e in ROWS[:2]]
     with pytest.raises(InvalidValue, match="group one is in folds 0 and 1"):
         context(rows, judges=judges())

@@ -5,7 +5,9 @@ import pytest
 
 from augment.guard.near import leak, near, twin
 from augment.guard.values import Thresholds
+from augment.guard.vectors import Remembered
 from augment.values import Made
+from label_config.controls import InvalidValue
 from tests.augment.guard.made import PARENT, ROWS, WordVectors, child, context, example, intent
 
 BARS = Thresholds()
@@ -151,15 +153,13 @@ def test_a_twin_of_a_refused_twin_is_held_against_the_kept_ones_only() -> None:
 
 
 def test_vectors_of_the_wrong_kind_are_refused_before_they_let_a_leak_through() -> None:
-    from augment.guard.vectors import Remembered
-    from label_config.controls import InvalidValue
-
     nan = Remembered(lambda texts: np.full((len(texts), 4), np.nan, np.float32))
     with pytest.raises(InvalidValue, match="not of length 1"):
         nan(["a"])
     few = Remembered(lambda texts: np.ones((1, 1), np.float32))
     with pytest.raises(InvalidValue, match=r"2 text\(s\) gave an array of shape \(1, 1\)"):
         few(["a", "b"])
+    assert few([]).shape[0] == 0
 
 
 def test_originals_of_one_say_are_named_by_id_whatever_their_order() -> None:

@@ -1,5 +1,6 @@
 import math
 from dataclasses import replace
+from itertools import product
 
 import pytest
 
@@ -82,10 +83,11 @@ def test_a_likelihood_that_lost_a_text_is_named() -> None:
 
 
 def test_letters_are_foretold_as_probabilities() -> None:
-    model = Letters(["abab", "abba"])
-    # two texts of a, b and an end: what may come first sums to one over all that is known
-    chances = [math.exp(-model([c])[0] * 2) for c in "ab"]
-    assert 0 < sum(chances) < 1
+    model = Letters(["ab", "ba", "a", "ab"])
+    every = ["".join(letters) for n in range(9) for letters in product("ab", repeat=n)]
+    chances = [math.exp(-nats * (len(t) + 1)) for t, nats in zip(every, model(every), strict=True)]
+    assert 0.9 < sum(chances) < 1.0  # what is left is for longer texts and unknown letters
+    assert chances[every.index("ab")] == max(chances)
     assert model([]) == [] and Letters([])(["x"])[0] >= 0
 
 
