@@ -10,12 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_type_hints
+from urllib.parse import urlsplit
 
 PREFIX = "ANNOTUNE"
 NOT_OURS = {"ANNOTUNE_CACHE", "ANNOTUNE_SHARED", "ANNOTUNE_SCREENSHOTS", "ANNOTUNE_TEST_CACHE"}
 """Read by make, the tests, and lora/bundled.py (where converted bases are kept)."""
 
 YES, NO = {"1", "true", "yes", "on"}, {"", "0", "false", "no", "off"}
+ENGINES = {"openai", "vllm", "llama.cpp"}
 VARIANTS = {"lora", "rslora", "dora", "pissa", "lora+"}
 
 
@@ -92,6 +94,16 @@ class Backend:
     """Seconds of one such answer, at most; what is there by then counts."""
     urls: str = ""
     """Prefixes, separated by commas, that a task's text may be fetched from (valueType="url")."""
+    engine_url: str = ""
+    """An OpenAI-compatible server that answers for causal bases, without /v1; empty: our own."""
+    engine_key: str = field(default="", repr=False)
+    """Its API key, sent as a bearer token."""
+    engine_kind: str = "openai"
+    """vllm, llama.cpp (its server or llama-cpp-python's), or openai: nothing beyond that API."""
+    engine_model: str = ""
+    """What it calls the plain base; empty: the first model it lists that is no version of ours."""
+    engine_store: str = ""
+    """HOME/store as that server sees it, to load adapters from; empty: where it is here."""
 
 
 @dataclass(frozen=True)
@@ -282,6 +294,7 @@ def _check(s: Settings) -> None:
         raise InvalidSetting(
             f"ANNOTUNE_BACKEND_QUANTIZE={s.backend.quantize!r} must be nf4 or empty"
         )
+    _check_engine(s.backend)
     if s.backend.answer_tokens < 1 or s.backend.answer_s <= 0:
         raise InvalidSetting("ANNOTUNE_BACKEND_ANSWER_TOKENS and _ANSWER_S must be above 0")
     if s.train.device not in {"auto", "cpu", "cuda"}:
@@ -293,6 +306,31 @@ def _check(s: Settings) -> None:
         raise InvalidSetting(
             f"ANNOTUNE_BACKEND_HOST={s.backend.host} listens beyond this machine "
             "without a password; set ANNOTUNE_BACKEND_PASSWORD (or _PASSWORD_FILE)"
+        )
+
+
+def _check_engine(backend: Backend) -> None:
+    if backend.engine_kind not in ENGINES:
+        raise InvalidSetting(
+            f"ANNOTUNE_BACKEND_ENGINE_KIND={backend.engine_kind!r} must be one of "
+            f"{', '.join(sorted(ENGINES))}"
+        )
+    if not backend.engine_url:
+        return
+    address = urlsplit(backend.engine_url)
+    if address.scheme not in {"http", "https"} or not address.hostname or address.query:
+        raise InvalidSetting(
+            "ANNOTUNE_BACKEND_ENGINE_URL must be an address such as http://127.0.0.1:8000"
+        )
+    if address.username or address.password:
+        raise InvalidSetting(
+            "ANNOTUNE_BACKEND_ENGINE_URL holds a password; it shows in /health: set "
+            "ANNOTUNE_BACKEND_ENGINE_KEY (or _KEY_FILE) instead"
+        )
+    if backend.quantize:
+        raise InvalidSetting(
+            "ANNOTUNE_BACKEND_QUANTIZE is our own engine's; the one at ANNOTUNE_BACKEND_ENGINE_URL "
+            "is told so when it is started"
         )
 
 

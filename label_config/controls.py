@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Literal
@@ -204,13 +205,18 @@ class Schema:
 
     def served_by(self, kind: BaseKind) -> Schema:
         """What a base of this kind predicts of it: a causal one everything, an encoder no texts."""
-        kept = tuple(c for c in self.controls if c.form != "text" or kind == "causal")
-        if len(kept) == len(self.controls):
-            return self
-        keys = {key for c in kept for key in c.keys}
+        texts = {c.name for c in self.controls if c.form == "text" and kind != "causal"}
+        return self.without(texts, *NEEDS_CAUSAL)
+
+    def without(self, names: Collection[str], reason: str, remedy: str) -> Schema:
+        """The schema with these controls left to people, for that reason."""
         refused = [
-            Unsupported(c.name, c.kind, *NEEDS_CAUSAL) for c in self.controls if c not in kept
+            Unsupported(c.name, c.kind, reason, remedy) for c in self.controls if c.name in names
         ]
+        if not refused:
+            return self
+        kept = tuple(c for c in self.controls if c.name not in names)
+        keys = {key for c in kept for key in c.keys}
         return replace(
             self,
             controls=kept,

@@ -67,13 +67,7 @@ def load_base(
     """
     if threads:
         torch.set_num_threads(threads)
-    source = find_source(name)
-    revision = source.commit or source.digest()
-    if source.pinned and revision != source.pinned:
-        raise BaseUnavailable(
-            f"{source.weights[0]} has SHA-256 {revision[:12]}..., pinned is "
-            f"{source.pinned[:12]}...; reinstall the package from a source you trust"
-        )
+    source, revision = _pinned_source(name)
     transformers.utils.logging.disable_progress_bar()
     try:
         source = converted(source)
@@ -83,6 +77,44 @@ def load_base(
     except (OSError, ValueError, RuntimeError, ImportError, SafetensorError) as error:
         raise BaseUnavailable(f"base {name!r} cannot be loaded: {_first_line(error)}") from error
     return as_base(source, revision, tokenizer, model, kind, quantize)
+
+
+def load_reader(name: str) -> Base:
+    """A causal base without its weights, which another process holds: `model` is None.
+
+    Raises BaseUnavailable as load_base does.
+    """
+    source, revision = _pinned_source(name)
+    try:
+        source = converted(source)
+        kind = base_kind(source)
+        tokenizer = AutoTokenizer.from_pretrained(source.folder, **PLACE)
+        config = AutoConfig.from_pretrained(source.folder, **PLACE).get_text_config(decoder=True)
+    except (OSError, ValueError, ImportError) as error:
+        raise BaseUnavailable(f"base {name!r} cannot be read: {_first_line(error)}") from error
+    _check_fast(source, tokenizer)
+    return Base(
+        name=source.name,
+        upstream=source.upstream,
+        revision=revision,
+        tokenizer=tokenizer,
+        model=None,
+        hidden=int(config.hidden_size),
+        max_tokens=min(CONTEXT, _room(config, kind)),
+        kind=kind,
+    )
+
+
+def _pinned_source(name: str) -> tuple[Source, str]:
+    """Where a base lies, and what names its weights; refuses those that are not as pinned."""
+    source = find_source(name)
+    revision = source.commit or source.digest()
+    if source.pinned and revision != source.pinned:
+        raise BaseUnavailable(
+            f"{source.weights[0]} has SHA-256 {revision[:12]}..., pinned is "
+            f"{source.pinned[:12]}...; reinstall the package from a source you trust"
+        )
+    return source, revision
 
 
 def _model(source: Source, kind: Kind, device: str, quantize: str) -> Any:
@@ -157,10 +189,7 @@ def as_base(
     quantize: str = "",
 ) -> Base:
     """A Base from its parts, frozen; raises BaseUnavailable when the tokenizer is a slow one."""
-    if not getattr(tokenizer, "is_fast", False):
-        raise BaseUnavailable(f"base {source.name!r} has no fast tokenizer, so no exact offsets")
-    tokenizer.backend_tokenizer.no_truncation()  # windows are cut in lora/windows.py
-    tokenizer.backend_tokenizer.no_padding()
+    _check_fast(source, tokenizer)
     model.eval().requires_grad_(False)
     model.name_or_path = source.upstream  # an adapter's config names this, not a path of ours
     return Base(
@@ -174,6 +203,13 @@ def as_base(
         kind=kind,
         quantize=quantize,
     )
+
+
+def _check_fast(source: Source, tokenizer: Any) -> None:
+    if not getattr(tokenizer, "is_fast", False):
+        raise BaseUnavailable(f"base {source.name!r} has no fast tokenizer, so no exact offsets")
+    tokenizer.backend_tokenizer.no_truncation()  # windows are cut in lora/windows.py
+    tokenizer.backend_tokenizer.no_padding()
 
 
 def _room(config: Any, kind: Kind) -> int:

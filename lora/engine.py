@@ -9,16 +9,23 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from label_config.controls import Schema
 from lora.base import Base
 from lora.errors import BaseUnavailable
 from lora.lane import Lane
+from lora.loaded import Loaded, Opened, Pool, open_version, ready
 from lora.network import Network, Tree, cast
 from lora.networks import network_of
 from lora.weights import pick_mode
+
+if TYPE_CHECKING:
+    from lora.causal.remote.client import Server
 
 RETRY_S = 15.0  # a base that failed to load is tried again after this long
 WARM = ("warm up", "word " * 200)  # a short text and one that fills a window
@@ -27,18 +34,55 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
-class Engine:
-    """A base that serves: its lane, and `side`, a network for the watcher to make adapters with."""
+class Engine(ABC):
+    """A base that serves, and its lane. `open` and `ready` are the watcher's."""
 
     base: Base
     lane: Lane
+
+    @abstractmethod
+    def open(self, folder: Path) -> Opened:
+        """A complete version of the store; raises BrokenAdapter."""
+
+    @abstractmethod
+    def ready(self, opened: Opened | None, schema: Schema, pool: Pool, cold: str) -> Loaded:
+        """A version (None: the cold start) turned to a schema."""
+
+    @abstractmethod
+    def report(self) -> dict[str, Any]:
+        """This base's part of /health."""
+
+    def trouble(self) -> str | None:
+        """Why it cannot answer now, though it could before."""
+        return None
+
+
+@dataclass(frozen=True, eq=False)
+class LocalEngine(Engine):
+    """A base in this process. `side`: a network for the watcher to make adapters with."""
+
     side: Tree
+
+    def open(self, folder: Path) -> Opened:
+        return open_version(self.side, folder)
+
+    def ready(self, opened: Opened | None, schema: Schema, pool: Pool, cold: str) -> Loaded:
+        return ready(self.side, opened, schema, pool, cold)
+
+    def report(self) -> dict[str, Any]:
+        mode = self.side.mode
+        return {
+            "revision": self.base.revision,
+            "serve": "merged" if mode.merged else "unmerged",
+            "dtype": str(mode.dtype).removeprefix("torch."),
+            "queue": self.lane.waiting,
+        }
 
 
 @dataclass(frozen=True)
 class LaneSettings:
     """How a base serves; the words of settings.Backend. `answer_tokens`, `answer_s`: the limits of
-    one decoded answer."""
+    one decoded answer; `remote`: the server that answers for causal bases, if not ourselves."""
 
     queue: int = 256
     gather_s: float = 0.002
@@ -46,10 +90,15 @@ class LaneSettings:
     dtype: str = "float32"
     answer_tokens: int = 256
     answer_s: float = 30.0
+    remote: Server | None = None
 
 
 def start_engine(base: Base, settings: LaneSettings) -> Engine:
     """Build the networks, warm them up and start the lane."""
+    if settings.remote and base.kind == "causal":
+        from lora.causal.remote.engine import start_remote  # here: our own engine needs none of it
+
+        return start_remote(base, settings, settings.remote)
     mode = pick_mode(base, settings.serve, settings.dtype)
     if not mode.merged:  # adapters are added on the way: no master copy in float32 is needed
         base = replace(base, model=cast(base.model, mode.dtype))
@@ -57,7 +106,7 @@ def start_engine(base: Base, settings: LaneSettings) -> Engine:
     network.activate(WARM, {})
     lane = _warm_lane(network, settings)
     lane.start(network)
-    return Engine(base, lane, network.twin())
+    return LocalEngine(base, lane, network.twin())
 
 
 def _warm_lane(network: Tree, settings: LaneSettings) -> Lane:
@@ -158,14 +207,14 @@ class Engines:
         return self.default in self._ready
 
     def error(self) -> str | None:
-        """Why the server's own base is not there."""
-        failed = self._failed.get(self.default)
-        return failed[0] if failed else None
+        """Why the server's own base is not there, or does not answer."""
+        failed, engine = self._failed.get(self.default), self._ready.get(self.default)
+        return failed[0] if failed else engine.trouble() if engine else None
 
     def report(self) -> Mapping[str, Any]:
         """The bases' part of /health."""
         with self._lock:
-            found: dict[str, Any] = {name: _report(e) for name, e in self._ready.items()}
+            found: dict[str, Any] = {name: e.report() for name, e in self._ready.items()}
             found |= {name: {"loading": True} for name in self._loading}
             found |= {name: {"error": why} for name, (why, _) in self._failed.items()}
             return found
@@ -174,13 +223,3 @@ class Engines:
     def waiting(self) -> int:
         with self._lock:
             return sum(lane.waiting for lane in {e.lane for e in self._ready.values()})
-
-
-def _report(engine: Engine) -> dict[str, Any]:
-    mode = engine.side.mode
-    return {
-        "revision": engine.base.revision,
-        "serve": "merged" if mode.merged else "unmerged",
-        "dtype": str(mode.dtype).removeprefix("torch."),
-        "queue": engine.lane.waiting,
-    }

@@ -7,6 +7,8 @@ LoraError
 |- Withdrawn           a person rolled this version back; nothing promotes it by itself
 |- NotReady            the model is still loading; try again in a moment
 |- Overloaded          the inference lane is full; try again later
+|- EngineDown          the inference server does not answer; try again later
+|- Refused             the inference server refused one request
 """
 
 from __future__ import annotations
@@ -42,3 +44,16 @@ class NotReady(LoraError):
 
 class Overloaded(NotReady):
     """The lane's queue is full."""
+
+
+class EngineDown(NotReady):
+    """The inference server that answers for us cannot be reached, or has no room."""
+
+
+class Refused(LoraError):
+    """The inference server refused this request, and would again. `status`: HTTP's; 0: what it
+    said cannot be read. The message may quote a task's text, so it is not logged for tasks."""
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status

@@ -17,7 +17,7 @@ from label_config.controls import Schema
 from lora.adapter import Manifest
 from lora.engine import Engine, Engines
 from lora.errors import BaseUnavailable, BrokenAdapter
-from lora.loaded import Loaded, Opened, Pool, cold_name, open_version, ready, served_name
+from lora.loaded import Loaded, Opened, Pool, cold_name, served_name
 from lora.store import ProjectStore
 
 SCHEMAS = 4  # label configs of one project kept ready
@@ -185,6 +185,7 @@ class Followed:
             found = self._renew(engines)  # Loading leaves it due
         except BaseUnavailable as error:
             self.error = str(error)
+            self.stuck = self.error if self.serving is None else None
             return None
         self._seen, self._tried = seen, tried
         return found
@@ -229,11 +230,11 @@ class Followed:
         folder = self.store.adapter_folder(version)
         recipe = Manifest.read(folder).recipe
         engine = _engine(engines, recipe.base, recipe.base_revision)
-        return engine, open_version(engine.side, folder)
+        return engine, engine.open(folder)
 
     def _ready(self, engine: Engine, opened: Opened | None, schema: Schema) -> Loaded:
         name = self._cold_name(schema)
-        return ready(engine.side, opened, schema, self._pool_now(), name)
+        return engine.ready(opened, schema, self._pool_now(), name)
 
     def _fitting(self, engine: Engine, opened: Opened | None) -> list[tuple[str, Schema]]:
         """The schemas in use that this version answers: of the cold start those of its base."""
@@ -287,10 +288,21 @@ class Followed:
             "version": s.version if s else None,
             "wanted": self.wanted,
             "base": s.engine.base.name if s else None,
+            "refused": self._refused(),
             "error": self.error or self.blind_error or self.base_error() or self.pool_error,
             "since": s.since if s else None,
             "bytes": s.nbytes if s else 0,
             "asleep": self.asleep,
+        }
+
+    def _refused(self) -> dict[str, str]:
+        """The controls that what serves leaves to people, and why."""
+        ready = self.serving.ready if self.serving else {}
+        return {
+            u.name: u.reason
+            for digest, loaded in ready.items()
+            for u in loaded.schema.unsupported
+            if digest in self.schemas and u not in self.schemas[digest].unsupported
         }
 
 

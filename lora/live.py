@@ -118,7 +118,7 @@ class Live:
         wait = engine.lane.submit(loaded, rows, bulk=bulk, within_s=left)
         answers = dict(zip(open_rows, wait(deadline - time.monotonic()), strict=True))
         return [
-            _prediction(task, loaded.version, task.id in blind, texts[i], answers.get(i))
+            _prediction(task, loaded, task.id in blind, texts[i], answers.get(i))
             for i, task in enumerate(tasks)
         ]
 
@@ -243,17 +243,19 @@ class Live:
 
 
 def _prediction(
-    task: Task, version: str, blind: bool, texts: Texts, answer: Answer | None
+    task: Task, loaded: Loaded, blind: bool, texts: Texts, answer: Answer | None
 ) -> Prediction:
-    empty = Prediction(task.id, (), 0.0, version)
+    empty = Prediction(task.id, (), 0.0, loaded.version)
     if blind:
         return replace(empty, score=BLIND_SCORE, reason="blind")
     if not texts.by_key and not texts.missing:
         why = "the label config has nothing that this base can predict"
+        if loaded.schema.unsupported:
+            why = f"{why}: {loaded.schema.unsupported[-1].reason}"
         return replace(empty, score=BLIND_SCORE, reason=why)
     if not texts.by_key:
         return replace(empty, reason="; ".join(texts.missing))
     if answer is None:
         return replace(empty, reason="the model failed on this text")
     reason = "; ".join(texts.missing) or None
-    return Prediction(task.id, answer.regions, answer.score, version, reason)
+    return Prediction(task.id, answer.regions, answer.score, loaded.version, reason)

@@ -110,7 +110,7 @@ def open_version(network: Base | Tree, folder: Path) -> Opened:
     """
     network = _network(network)
     manifest = verify(folder)
-    _check_base(network.base, folder, manifest)
+    check_base(network.base, folder, manifest)
     return open_folder(network, folder, manifest.version, manifest.schema)
 
 
@@ -192,7 +192,8 @@ def _embedder(network: Network) -> Embed:
     return embed
 
 
-def _check_base(base: Base, folder: Path, manifest: Manifest) -> None:
+def check_base(base: Base, folder: Path, manifest: Manifest) -> None:
+    """Raises BrokenAdapter where a version was trained on other weights."""
     wanted = manifest.recipe.base_revision
     if wanted != base.revision:
         raise BrokenAdapter(

@@ -12,18 +12,20 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from importlib.metadata import PackageNotFoundError, version
 from types import FrameType
+from typing import cast
 
 from flask import Flask
 
 from jobs import Jobs
-from lora.base import Base, load_base
+from lora.base import Base, load_base, load_reader
+from lora.causal.remote.client import Kind, Server
 from lora.engine import LaneSettings
 from lora.live import Live
 from lora.recipe import kind_of
 from lora.store import Store
 from ml_backend.app import create_app
 from ml_backend.wsgi import make_server
-from settings import InvalidSetting, Settings, load
+from settings import Backend, InvalidSetting, Settings, load
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +81,7 @@ def make_live(settings: Settings, store: Store) -> Live:
     own = settings.backend
     return Live(
         store,
-        base_loader(own.quantize),
+        base_loader(own.quantize, remote=bool(own.engine_url)),
         settings.train.base,
         allowed=names(settings.train.bases),
         poll_s=own.poll_s,
@@ -92,16 +94,27 @@ def make_live(settings: Settings, store: Store) -> Live:
             own.dtype,
             own.answer_tokens,
             own.answer_s,
+            engine_server(own),
         ),
     )
 
 
-def base_loader(quantize: str = "") -> Callable[[str], Base]:
+def engine_server(own: Backend) -> Server | None:
+    """The server that answers for causal bases, if not ourselves."""
+    if not own.engine_url:
+        return None
+    kind = cast(Kind, own.engine_kind)  # settings.load has looked
+    return Server(own.engine_url, own.engine_key, kind, own.engine_model, own.engine_store)
+
+
+def base_loader(quantize: str = "", remote: bool = False) -> Callable[[str], Base]:
     """Loads bases; half the cores, as a trainer and Label Studio often sit beside us. `quantize`:
-    of causal ones, as in settings.Backend."""
+    of causal ones, as in settings.Backend; `remote`: a server holds their weights."""
     threads = max(1, (os.cpu_count() or 2) // 2)
 
     def load_one(name: str) -> Base:
+        if remote and kind_of(name) == "causal":
+            return load_reader(name)
         four = quantize if quantize and kind_of(name) == "causal" else ""
         return load_base(name, threads=threads, quantize=four)
 

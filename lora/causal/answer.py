@@ -80,14 +80,14 @@ class Answerer:
         self.network.activate(loaded, loaded.tensors)
         tables = score(self.network, [a for _, a in scored], self._end(loaded))
         for (row, ask), table in zip(scored, tables, strict=True):
-            row.said.setdefault(ask.control.name, []).append(_best(loaded, ask, table))
+            row.said.setdefault(ask.control.name, []).append(best(loaded, ask, table))
         until = time.monotonic() + self._limits.seconds
         for row, ask in asked:
             kind = kind_of(ask.control)
             if kind.way == "decode":
                 row.open += 1
                 most, grammar = min(kind.most_tokens(ask), self._limits.tokens), kind.grammar(ask)
-                into = _into(row, ask)
+                into = take(row, ask)
                 self._decoder.add(Job(loaded, ask.shared, ask.lead, grammar, most, until, into))
         return made
 
@@ -125,14 +125,16 @@ class Answerer:
         return [row.answer() for row in made]
 
 
-def _into(row: Row, ask: Ask) -> Callable[[Decoded], None]:
-    def take(decoded: Decoded) -> None:
+def take(row: Row, ask: Ask) -> Callable[[Decoded], None]:
+    """What writes a decoded answer into its row."""
+
+    def read(decoded: Decoded) -> None:
         text = decoded.text if decoded.why == "end" else _whole(ask, decoded.text)
         regions = kind_of(ask.control).read(ask, text, unit(decoded.score))
         row.said.setdefault(ask.control.name, []).append((regions, unit(decoded.score)))
         row.open -= 1
 
-    return take
+    return read
 
 
 def _whole(ask: Ask, text: str) -> str:
@@ -140,7 +142,7 @@ def _whole(ask: Ask, text: str) -> str:
     return text if ask.control.form == "text" else text.rpartition("\n")[0]
 
 
-def _best(loaded: Loaded, ask: Ask, table: torch.Tensor) -> Said:
+def best(loaded: Loaded, ask: Ask, table: torch.Tensor) -> Said:
     """The likeliest option, calibrated, and its probability among the options."""
     control = ask.control
     calibration = loaded.calibration.get(control.name, PLAIN)

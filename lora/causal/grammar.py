@@ -21,6 +21,11 @@ START = re.compile(r"^start\b", re.MULTILINE)
 log = logging.getLogger(__name__)
 
 
+def spaced(grammar: str) -> str:
+    """A grammar of answers as one of what follows a prompt."""
+    return 'start: " " answer_\n' + START.sub("answer_", grammar)
+
+
 @lru_cache(maxsize=4)
 def grammars(tokenizer: Any, vocabulary: int, end: int) -> Grammars:
     """The Grammars of a tokenizer, made once, which takes a second."""
@@ -38,8 +43,7 @@ class Grammars:
 
     def matcher(self, grammar: str) -> Matcher:
         """A new answer under a grammar; raises ValueError where the grammar is none."""
-        spaced = 'start: " " answer_\n' + START.sub("answer_", grammar)
-        made = LLMatcher(self._tokens, LLMatcher.grammar_from_lark(spaced), log_level=0)
+        made = LLMatcher(self._tokens, LLMatcher.grammar_from_lark(spaced(grammar)), log_level=0)
         if made.is_error():
             raise ValueError(f"a grammar was refused: {made.get_error().splitlines()[0][:200]}")
         return Matcher(made, self._words, self._vocabulary)

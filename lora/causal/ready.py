@@ -7,7 +7,7 @@ arXiv:2309.17249).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -23,6 +23,9 @@ from lora.network import Tree
 SEEN = 100  # texts of the pool that a cold start looks at...
 FEW = 24  # ...where labels are MANY, whose likelihoods take longer
 MANY = 40
+
+Likelihoods = Callable[[Loaded, Sequence[Inputs]], Iterable[tuple[str, Mapping[str, float]]]]
+"""Answerer.likelihoods."""
 
 
 def ready_causal(
@@ -40,7 +43,7 @@ def ready_causal(
         name = served_name(opened.version, opened.trained_on, schema)
         return Loaded(name, served, opened.tensors, {}, opened.calibration)
     made = Loaded(cold or cold_name(schema, pool), served, network.prepare({}), {})
-    return replace(made, calibration=_seen(network, made, pool))
+    return replace(made, calibration=calibrations(Answerer(network).likelihoods, made, pool))
 
 
 def is_finite(network: Tree) -> bool:
@@ -53,12 +56,14 @@ def is_finite(network: Tree) -> bool:
     return bool(torch.isfinite(network.logits(states[0])).all())
 
 
-def _seen(network: CausalNetwork, loaded: Loaded, pool: Pool) -> Mapping[str, Calibration]:
-    answerer = Answerer(network)
+def calibrations(
+    likelihoods: Likelihoods, loaded: Loaded, pool: Pool, slow: bool = False
+) -> Mapping[str, Calibration]:
+    """By control what a cold start takes off again. `slow`: a few texts must do."""
     most = max((len(c.labels) for c in loaded.schema.controls), default=0)
-    some = [Inputs(texts) for texts in pool[: FEW if most > MANY else SEEN]]
+    some = [Inputs(texts) for texts in pool[: FEW if slow or most > MANY else SEEN]]
     tables: dict[str, list[Mapping[str, float]]] = {}
-    for name, table in answerer.likelihoods(loaded, some):
+    for name, table in likelihoods(loaded, some):
         tables.setdefault(name, []).append(table)
     return {name: _calibration(seen) for name, seen in tables.items()}
 
