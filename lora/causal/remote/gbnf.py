@@ -60,6 +60,8 @@ def _regex(pattern: str) -> str:
     for found in _ATOM.finditer(pattern):
         if letter := found["sign"] or found["letter"]:
             made.append(_literal(letter))
+        elif found["how"] == "{0,0}":
+            made.pop()
         else:
             made.append("[^\\n]" if found["any"] else found["set"] or found["how"])
     return " ".join(made)
