@@ -17,7 +17,7 @@ NOT_OURS = {"ANNOTUNE_CACHE", "ANNOTUNE_SHARED", "ANNOTUNE_SCREENSHOTS", "ANNOTU
 """Read by make, the tests, and lora/bundled.py (where converted bases are kept)."""
 
 YES, NO = {"1", "true", "yes", "on"}, {"", "0", "false", "no", "off"}
-ENGINES = {"openai", "vllm", "llama.cpp"}
+ENGINES = {"openai", "vllm", "llama.cpp", "llama-cpp-python"}
 VARIANTS = {"lora", "rslora", "dora", "pissa", "lora+"}
 
 
@@ -99,9 +99,9 @@ class Backend:
     engine_key: str = field(default="", repr=False)
     """Its API key, sent as a bearer token."""
     engine_kind: str = "openai"
-    """vllm, llama.cpp (its server or llama-cpp-python's), or openai: nothing beyond that API."""
+    """vllm, llama.cpp, llama-cpp-python, or openai: nothing beyond that API."""
     engine_model: str = ""
-    """What it calls the plain base; empty: the first model it lists that is no version of ours."""
+    """What it calls the model that it was started with; empty: as it lists it."""
     engine_store: str = ""
     """HOME/store as that server sees it, to load adapters from; empty: where it is here."""
 

@@ -54,7 +54,7 @@ def test_secrets_are_not_in_the_repr() -> None:
         ({"ANNOTUNE_TRAIN_STEPS": "-1"}, "_STEPS 0 or more"),
         ({"ANNOTUNE_BACKEND_HOST": "0.0.0.0"}, "without a password"),
         ({"ANNOTUNE_TRAIN_QUANTIZE": "int8"}, "must be nf4 or empty"),
-        ({"ANNOTUNE_BACKEND_ENGINE_KIND": "tgi"}, "must be one of llama.cpp, openai, vllm"),
+        ({"ANNOTUNE_BACKEND_ENGINE_KIND": "tgi"}, "must be one of llama-cpp-python, llama.cpp, o"),
         ({"ANNOTUNE_BACKEND_ENGINE_URL": "localhost:8000"}, "must be an address such as"),
         ({"ANNOTUNE_BACKEND_ENGINE_URL": "http://a:hush@b"}, "ENGINE_KEY .or _KEY_FILE. instead"),
         (

@@ -52,14 +52,13 @@ class Adapters:
 
     def plain(self, like: Weights) -> Remote:
         """The base without an adapter; raises BaseUnavailable where the server has no such."""
-        wanted, listed = self._client.server.model, list(self._client.models())
-        found = [name for name in listed if not VERSION.match(name)]
-        if wanted in listed or (found and not wanted):
-            return Remote(like.revision, like.mode, model=wanted or found[0])
-        raise BaseUnavailable(
-            f"the inference server serves {_names(listed)}, but not "
-            + (f"{wanted!r} (ANNOTUNE_BACKEND_ENGINE_MODEL)" if wanted else "the plain base")
-        )
+        listed = self._names()
+        found = next((name for name in listed if version_of(name) is None), None)
+        if found is None:
+            raise BaseUnavailable(
+                f"the inference server serves {_told(listed)}, but not the plain base"
+            )
+        return Remote(like.revision, like.mode, model=found)
 
     def open(self, version: str, folder: Path, like: Weights) -> Remote:
         """A version on the server, loaded there if need be and possible; raises BrokenAdapter."""
@@ -68,8 +67,8 @@ class Adapters:
             held = self._held.get(version)
             if held is not None:
                 return held
-            own = self._loaded(version, folder)
-            made = Remote(like.revision, like.mode, model=version, adapter=True)
+            name, own = self._loaded(version, folder)
+            made = Remote(like.revision, like.mode, model=name, adapter=True)
             self._held[version] = made
             if own:
                 weakref.finalize(made, self._gone.append, version)
@@ -103,26 +102,39 @@ class Adapters:
         except (LoraError, TimeoutError) as error:
             log.warning("version %s stays on the inference server: %s", version, error)
 
-    def _loaded(self, version: str, folder: Path) -> bool:
-        """See to it that the server has a version; whether it is ours to let go."""
+    def _names(self) -> list[str]:
+        """What the server serves; the one that we were told of comes first, listed or not."""
+        told, listed = self._client.server.model, list(self._client.models())
+        return [told, *(name for name in listed if name != told)] if told else listed
+
+    def _loaded(self, version: str, folder: Path) -> tuple[str, bool]:
+        """See to it that the server has a version; its name there, and whether it is ours to let
+        go."""
         server = self._client.server
         try:
             if server.kind == "vllm":
                 self._folders[version] = _seen_there(folder, server.store)
                 self._client.load(version, self._folders[version])
-                return True
-            listed = list(self._client.models())
+                return version, True
+            listed = self._names()
         except (Refused, EngineDown, TimeoutError) as error:
             self._folders.pop(version, None)
             why = str(error) or "it took too long"
             raise BrokenAdapter(f"the inference server does not take {version}: {why}") from error
-        if version in listed:
-            return False
+        found = next((name for name in listed if version_of(name) == version), None)
+        if found is not None:
+            return found, False
         raise BrokenAdapter(
-            f"the inference server serves {_names(listed)} and loads no adapters, so {version} "
+            f"the inference server serves {_told(listed)} and loads no adapters, so {version} "
             f"waits: start it with what `annotune export {version} --merged` writes, under the "
             f"name {version}, or take one that loads them (ANNOTUNE_BACKEND_ENGINE_KIND=vllm)"
         )
+
+
+def version_of(name: str) -> str | None:
+    """The version that a server's name for a model means: itself, or the last part of a path."""
+    last = name.rstrip("/").rpartition("/")[2].removesuffix(".gguf")
+    return last if VERSION.match(last) else None
 
 
 def _seen_there(folder: Path, store: str) -> str:
@@ -132,5 +144,5 @@ def _seen_there(folder: Path, store: str) -> str:
     return str(Path(store, *folder.resolve().parts[-4:]))
 
 
-def _names(listed: list[str]) -> str:
+def _told(listed: list[str]) -> str:
     return ", ".join(repr(name) for name in listed[:5]) or "nothing"

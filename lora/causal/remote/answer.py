@@ -171,7 +171,7 @@ class RemoteAnswerer:
         ):
             return
         listed = self.client.alive()
-        if model not in listed:
+        if model not in listed and model != self.client.server.model:
             raise EngineDown(f"the inference server serves {sorted(listed)[:5]}, no more {model!r}")
         self._sure = (model, time.monotonic())
 

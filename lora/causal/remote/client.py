@@ -23,7 +23,7 @@ AGAIN = {408, 425, 429, 502, 503, 504}
 MOST_BYTES = 64_000_000  # of one answer
 MOST_WORDS = 300  # of a server's message in ours
 
-Kind = Literal["openai", "vllm", "llama.cpp"]
+Kind = Literal["openai", "vllm", "llama.cpp", "llama-cpp-python"]
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ FORMS: dict[Kind, tuple[Grammar, ...]] = {
     "openai": (),
     "vllm": ("vllm",),
     "llama.cpp": ("lark", "gbnf"),
+    "llama-cpp-python": ("gbnf",),  # a grammar that it cannot read ends it
 }
 
 

@@ -122,11 +122,9 @@ def start_remote(base: Base, settings: LaneSettings, server: Server) -> RemoteEn
 
 
 def _any_model(client: Client) -> str:
-    """A model to find out with: the plain base, else whatever it serves."""
-    listed = list(client.models())
-    if client.server.model in listed or not listed:
-        return client.server.model
-    return listed[0]
+    """A model to find out with, of whatever it serves."""
+    listed = client.models()
+    return client.server.model or next(iter(listed), "")
 
 
 def _like(base: Base) -> Weights:
