@@ -21,6 +21,8 @@ GRAMMAR = (
 )
 """Of the kind that spans need, with one answer only."""
 CLOSE = 0.1  # nats: a pass over a prompt rounds differently from one over a token
+ODD = "naïve Zwölf 1234567\t日本語 👋🏽 <br/> supercalifragilistic  ://x_y"
+"""What no two tokenizers cut alike."""
 MORE = ("", "text:", "text: a", "text: play the red song and")
 """After a prompt; some continuation of one of them is a token that can be sent back."""
 PROBE_S = 120.0  # a server that has just been started may load its model first
@@ -45,9 +47,8 @@ def probe(client: Client, model: str, tokenizer: Any, prompt: str) -> Abilities:
     """What the server can do with `prompt`, a rendered chat; raises BaseUnavailable where it
     serves another base, EngineDown where it does not answer."""
     asked = _Asked(client, model, prompt)
-    plain = asked.ask()
+    begin, extra = _begin(asked, tokenizer)
     context = client.models().get(model)
-    begin, extra = _begin(client, tokenizer, prompt, plain)
     asked = _Asked(client, model, prompt.removeprefix(begin))
     grammar: Grammar = next((f for f in FORMS[client.server.kind] if asked.obeys(f)), "")
     return Abilities(begin, extra, asked.no_likelihoods(), asked.confident(), grammar, context)
@@ -112,18 +113,18 @@ class _Asked:
         return ""
 
 
-def _begin(client: Client, tokenizer: Any, prompt: str, plain: Completed) -> tuple[str, int]:
+def _begin(asked: _Asked, tokenizer: Any) -> tuple[str, int]:
     """What to leave out of prompts since the server adds it, and how many tokens it adds."""
-    ours = len(tokenizer(prompt, add_special_tokens=False)["input_ids"])
-    theirs = plain.prompt_tokens
-    if theirs is None or theirs == ours:
-        return "", 0
+    added: set[int] = set()
+    for more in ("", ODD):
+        ours = len(tokenizer(asked.prompt + more, add_special_tokens=False)["input_ids"])
+        theirs = asked.ask(more).prompt_tokens
+        added.add(0 if theirs is None else theirs - ours)
+        if not added <= {0, 1} or len(added) > 1 or (1 in added and not tokenizer.bos_token):
+            raise BaseUnavailable(
+                f"the inference server at {asked.client.server.url} reads {theirs} tokens where "
+                f"the base's tokenizer has {ours}: it serves another base"
+            )
     first = str(tokenizer.bos_token or "")
-    if theirs == ours + 1 and first:
-        if prompt.startswith(first):
-            return first, 1
-        return "", 1
-    raise BaseUnavailable(
-        f"the inference server at {client.server.url} reads {theirs} tokens where the base's "
-        f"tokenizer has {ours}: it serves another base"
-    )
+    (extra,) = added
+    return (first if extra and asked.prompt.startswith(first) else ""), extra

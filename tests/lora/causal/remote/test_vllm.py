@@ -23,9 +23,10 @@ from lora.causal.ready import ready_causal
 from lora.causal.remote.client import Server
 from lora.causal.remote.engine import RemoteEngine, start_remote
 from lora.engine import LaneSettings
+from lora.errors import BaseUnavailable, BrokenAdapter
 from lora.loaded import Loaded, open_folder
 from lora.weights import Mode
-from tests.lora.causal.made import causal_base
+from tests.lora.causal.made import causal_base, sentence_chat
 from tests.lora.causal.remote.made import CONFIG, version
 from tests.lora.causal.remote.vllm import Vllm, running
 
@@ -150,3 +151,33 @@ def test_a_cold_start_takes_off_what_the_pool_shows(
     for name in ours:
         for value, mine in ours[name].leaning.items():
             assert theirs[name].leaning[value] == pytest.approx(mine, abs=1e-3)
+
+
+def test_likelihoods_that_are_not_what_the_server_itself_says_are_refused(
+    server: Vllm, base: Base, schema: Schema
+) -> None:
+    server.off = True
+    made = start_remote(replace(base, model=None), LIMITS, Server(server.url, kind="vllm"))
+    made.lane.close()
+    assert "are off" in made.report()["likelihoods"]
+    assert {c.name for c in made.ready(None, schema, (), "cold").schema.controls} == {
+        *("parts", "any", "n", "note")
+    }
+
+
+def test_another_base_is_noticed_by_its_tokens(server: Vllm) -> None:
+    other = replace(causal_base("llama", tokenizer=sentence_chat()), model=None)
+    with pytest.raises(BaseUnavailable, match="it serves another base"):
+        start_remote(other, LIMITS, Server(server.url, kind="vllm"))
+
+
+def test_a_server_elsewhere_is_told_where_it_sees_the_store(
+    server: Vllm, base: Base, schema: Schema, tmp_path: Path
+) -> None:
+    there = Server(server.url, kind="vllm", store="/models/store")
+    made = start_remote(replace(base, model=None), LIMITS, there)
+    with pytest.raises(BrokenAdapter, match="does not take v1-00000001: HTTP 404 No adapter found"):
+        made.open(version(tmp_path, base, schema, 1))
+    made.lane.close()
+    (told,) = [body for path, body in server.asked if path == "/v1/load_lora_adapter"]
+    assert told["lora_path"] == "/models/store/projects/1/adapters/v1-00000001"

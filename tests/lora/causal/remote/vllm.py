@@ -34,6 +34,7 @@ class Vllm:
 
     base: Base
     likelihoods: bool = True
+    off: bool = False  # its likelihoods are each of the token before
     adapters: dict[str, str] = field(default_factory=dict)
     asked: list[tuple[str, Any]] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
@@ -146,6 +147,8 @@ class Vllm:
             if matcher is not None and not matcher.consume_token(token):
                 break
             table = _logprobs(model, ids)
+        if self.off:
+            told = [*told[1 : len(read)], told[1], *told[len(read) :]]
         text = tokenizer.decode(ids[len(read) :], skip_special_tokens=True)
         first = 0 if body.get("echo") else len(read)
         echoed = prompt if body.get("echo") else ""
