@@ -87,8 +87,9 @@ class Answerer:
             if kind.way == "decode":
                 row.open += 1
                 most, grammar = min(kind.most_tokens(ask), self._limits.tokens), kind.grammar(ask)
-                into = take(row, ask)
-                self._decoder.add(Job(loaded, ask.shared, ask.lead, grammar, most, until, into))
+                into, idle = take(row, ask), kind.idle(ask)
+                job = Job(loaded, ask.shared, ask.lead, grammar, most, until, into, idle)
+                self._decoder.add(job)
         return made
 
     def likelihoods(

@@ -22,7 +22,7 @@ from lora.causal.prefix import WORTH, common, shared_prefix
 from lora.causal.slots import Slots
 from lora.causal.tokens import answer_text, parts_ids
 
-Why = Literal["end", "length", "time"]
+Why = Literal["end", "length", "time", "idle"]
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,8 @@ class Decoded:
 class Job:
     """A prompt and what is wanted of it. `loaded`: the version that answers (its `tensors` are
     activated); `grammar`: lark of what may be said, None: anything; `deadline`: of
-    time.monotonic; `done`: told the answer, from within a step."""
+    time.monotonic; `done`: told the answer, from within a step; `idle`: told each line of it when
+    the next begins, True ends it there."""
 
     loaded: Any
     shared: str
@@ -58,6 +59,7 @@ class Job:
     most_tokens: int
     deadline: float
     done: Callable[[Decoded], None]
+    idle: Callable[[str], bool] | None = None
 
 
 @dataclass(eq=False)
@@ -71,6 +73,7 @@ class _Seq:
     fed: int = 0
     slot: int = -1
     total: float = 0.0
+    lines: int = 0  # of its answer that are whole
 
     @property
     def said(self) -> list[int]:
@@ -98,6 +101,7 @@ class Decoder:
         self._room = room or Room()
         self._tokenizer = net.base.tokenizer
         self._ends = end_ids(net, end)
+        self._breaks: dict[int, bool] = {}  # whether a token said so far ends a line
         self._waiting: deque[_Seq] = deque()
         self._groups: dict[int, _Group] = {}
 
@@ -276,8 +280,22 @@ class Decoder:
             seq.total += chance
             if token in self._ends or (seq.matcher is not None and not seq.matcher.take(token)):
                 self._leave(group, seq, "end")
+            elif seq.job.idle is not None and self._ends_line(token) and self._is_idle(seq):
+                self._leave(group, seq, "idle")
             elif len(seq.said) >= seq.job.most_tokens or len(seq.ids) >= self._net.base.max_tokens:
                 self._leave(group, seq, "length")
+
+    def _ends_line(self, token: int) -> bool:
+        if token not in self._breaks:
+            self._breaks[token] = "\n" in self._tokenizer.decode([token])
+        return self._breaks[token]
+
+    def _is_idle(self, seq: _Seq) -> bool:
+        """Whether a line that has just ended adds nothing to the answer."""
+        assert seq.job.idle is not None
+        whole = answer_text(self._tokenizer, seq.said).split("\n")[:-1]
+        new, seq.lines = whole[seq.lines :], len(whole)
+        return any([seq.job.idle(line) for line in new])
 
     # leaving
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from label_config.controls import Control
@@ -40,6 +40,11 @@ class Kind(ABC):
 
     def grammar(self, ask: Ask) -> str | None:
         """A llguidance lark grammar of every possible answer; None: anything may be said."""
+        return None
+
+    def idle(self, ask: Ask) -> Callable[[str], bool] | None:
+        """Of an answer in lines: told each line as it is said, whether it adds nothing, so that an
+        answer that goes on like this can end there. None: no line tells."""
         return None
 
     @abstractmethod

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import islice, takewhile
 from typing import Literal
 
@@ -92,11 +92,7 @@ class Spans(Kind):
     def read(self, ask: Ask, answer: str, score: float) -> list[Region]:
         reading = _Reading(ask)
         for line in answer.split("\n")[:MOST_LINES]:
-            for option, number, piece in _parsed(ask, line):
-                start = reading.place(option, piece, number)
-                if start is not None:
-                    reading.take(option, start, start + len(piece))
-                    break
+            reading.hear(ask, line)
         c = ask.control
         return [
             Span(
@@ -110,6 +106,17 @@ class Spans(Kind):
             )
             for start, end, values in reading.found(c.multiple)
         ]
+
+    def idle(self, ask: Ask) -> Callable[[str], bool]:
+        """A line again means the next mention; where there is none left, a model repeats itself."""
+        reading, heard = _Reading(ask), set[str]()
+
+        def again(line: str) -> bool:
+            before = line in heard
+            heard.add(line)
+            return not reading.hear(ask, line) and before
+
+        return again
 
     def most_tokens(self, ask: Ask) -> int:
         return min(1024, 32 + len(ask.shown.encode()))
@@ -125,6 +132,15 @@ class _Reading:
 
     def take(self, option: Option, start: int, end: int) -> None:
         self._taken.append((start, end, option.value))
+
+    def hear(self, ask: Ask, line: str) -> bool:
+        """Take the span that a line says; whether there is one."""
+        for option, number, piece in _parsed(ask, line):
+            start = self.place(option, piece, number)
+            if start is not None:
+                self.take(option, start, start + len(piece))
+                return True
+        return False
 
     def place(self, option: Option, piece: str, number: int | None = None) -> int | None:
         """Where a piece stands; None where it does not occur (any more).

@@ -14,6 +14,7 @@ from label_config.values import Choice, Region, Span, Written
 from lora.base import Base
 from lora.causal.answer import Answerer, Limits
 from lora.causal.calibrate import Calibration
+from lora.causal.kinds.spans import Spans
 from lora.causal.lane import CausalLane
 from lora.causal.network import CausalNetwork
 from lora.causal.ready import ready_causal
@@ -100,6 +101,30 @@ def test_a_cold_start_takes_off_what_options_gain_whatever_the_text(
     loaded = ready_causal(net, None, schema, pool)
     assert loaded.calibration["what"].leaning.keys() == {"play", "buy", "paint"}
     assert ready_causal(net, None, schema, ()).calibration == {}
+
+
+def test_a_model_that_says_the_same_span_for_ever_is_stopped(
+    base: Base, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spans = read_schema(
+        '<View><Text name="t" value="$text"/>'
+        '<Labels name="parts" toName="t"><Label value="thing"/></Labels></View>'
+    )
+    loops = 'start: "thing: red" ("\\nthing: red"){90}\n'
+    monkeypatch.setattr(Spans, "grammar", lambda self, ask: loops)
+    monkeypatch.setattr(Spans, "most_tokens", lambda self, ask: 300)
+    net = network(base)
+    answerer = Answerer(net, Limits(300, 60))
+    (row,) = answerer.begin(version(net, spans, 1), [Inputs({"text": "the red or red song"})])
+    steps = 0
+    while not row.done:
+        answerer.step()
+        steps += 1
+    assert [(r.start, r.end) for r in row.answer().regions if isinstance(r, Span)] == [
+        (4, 7),
+        (11, 14),
+    ]
+    assert steps < 60
 
 
 def test_nothing_is_asked_of_a_row_without_its_text(base: Base, schema: Schema) -> None:

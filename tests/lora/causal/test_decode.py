@@ -131,6 +131,26 @@ def test_a_grammar_is_obeyed_and_ends_its_answer(llama: Base) -> None:
         assert 0 < said.score <= 1
 
 
+def test_a_line_that_adds_nothing_ends_an_answer_and_what_came_before_stands(llama: Base) -> None:
+    network = CausalNetwork(llama)
+    one, _ = versions(network)
+    decoder, done, heard = Decoder(network, END), [], []
+    grammar = 'start: "song: a" ("\\nsong: b"){90}\n'
+
+    def idle(line: str) -> bool:
+        heard.append(line)
+        return line in heard[:-1]
+
+    for told in (idle, None):
+        decoder.add(Job(one, SHARED[0], "x: ", grammar, 200, LATE, done.append, told))
+    decoder.run()
+    assert heard == ["song: a", "song: b", "song: b"]
+    looped = done[0]
+    assert looped.text.rstrip() == "song: a\nsong: b\nsong: b" and looped.why == "idle"
+    assert looped.tokens < 40 and 0 < looped.score <= 1
+    assert done[1].tokens == 200 and done[1].why == "length"
+
+
 def test_only_what_the_text_holds_can_be_said(llama: Base) -> None:
     network = CausalNetwork(llama)
     one, _ = versions(network)

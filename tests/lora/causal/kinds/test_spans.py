@@ -108,6 +108,25 @@ def test_equal_lines_are_one_mention_after_the_other() -> None:
     assert said("red or red", "colour: red\n" * 9) == [(0, 3, "colour"), (7, 10, "colour")]
 
 
+def test_a_line_again_is_idle_only_where_no_mention_is_left() -> None:
+    ask = ask_of(CONTROL, "red or red, a hat")
+    idle = kind_of(CONTROL).idle(ask)
+    assert idle is not None
+    lines = ["colour: red", "colour: red", "thing: hat", "colour: red", "thing: absent", "thing: a"]
+    assert [idle(line) for line in lines] == [False, False, False, True, False, False]
+    assert idle("thing: absent")
+
+
+def test_no_line_that_people_answered_is_idle() -> None:
+    for draw, text in texts(500):
+        control = draw.choice([CONTROL, ODD])
+        ask = ask_of(control, text)
+        answer = kind_of(control).write(ask, gold(draw, control, text, 0))
+        idle = kind_of(control).idle(ask)
+        assert answer is not None and idle is not None
+        assert not any([idle(line) for line in answer.split("\n")])
+
+
 def test_a_piece_is_first_looked_for_as_a_whole_word_after_the_last_span() -> None:
     assert said("a cat saw a dog", "thing: cat\nthing: a") == [(2, 5, "thing"), (10, 11, "thing")]
     assert said("cat and art", "thing: a") == [(1, 2, "thing")]  # no word of its own: the first
