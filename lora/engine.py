@@ -115,9 +115,10 @@ def _warm_lane(network: Tree, settings: LaneSettings) -> Lane:
     if isinstance(network, Network):
         network.encode(WARM)
         return Lane(**how)
-    from lora.causal.answer import Limits  # here: an encoder's server needs none of it
+    from lora.causal.answer import Limits, warm_up  # here: an encoder's server needs none of it
     from lora.causal.lane import CausalLane
 
+    warm_up(network)
     return CausalLane(**how, limits=Limits(settings.answer_tokens, settings.answer_s))
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import torch
 
+from label_config.schema import read_schema
 from label_config.values import Choice, Inputs, Region, answer_key
 from lora.answer import Answer, joined
 from lora.causal.calibrate import Calibration
@@ -24,6 +25,9 @@ from lora.forms.form import Said, unit
 from lora.loaded import Loaded
 
 PLAIN = Calibration()
+WARM = """<View><Text name="t" value="$text"/>
+<Choices name="c" toName="t"><Choice value="warm"/><Choice value="cold"/></Choices>
+<Labels name="l" toName="t"><Label value="word"/></Labels></View>"""
 
 
 @dataclass(frozen=True)
@@ -124,6 +128,13 @@ class Answerer:
         while any(not row.done for row in made):
             self.step()
         return [row.answer() for row in made]
+
+
+def warm_up(network: CausalNetwork) -> None:
+    """Answer something, so that no annotator waits for what is made once: a tokenizer's grammars
+    take a second."""
+    loaded = Loaded("warm-up", read_schema(WARM), network.prepare({}), {})
+    Answerer(network, Limits(tokens=2)).answer(loaded, [Inputs({"text": "warm up"})])
 
 
 def take(row: Row, ask: Ask) -> Callable[[Decoded], None]:

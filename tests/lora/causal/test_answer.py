@@ -12,12 +12,14 @@ from label_config import Inputs, read_schema
 from label_config.controls import Schema
 from label_config.values import Choice, Region, Span, Written
 from lora.base import Base
+from lora.causal import grammar
 from lora.causal.answer import Answerer, Limits
 from lora.causal.calibrate import Calibration
 from lora.causal.kinds.spans import Spans
 from lora.causal.lane import CausalLane
 from lora.causal.network import CausalNetwork
 from lora.causal.ready import ready_causal
+from lora.engine import LaneSettings, start_engine
 from lora.errors import NotReady
 from lora.lane import Answers
 from lora.loaded import Loaded, Opened
@@ -157,6 +159,25 @@ def test_versions_under_way_together_do_not_mix(
     waits = [(n % 2, lane.submit(both[n % 2], ROWS, bulk=n % 3 == 0)) for n in range(8)]
     for which, wait in waits:
         assert regions_of(wait(60)) == alone[which]
+
+
+def test_a_lane_is_warm_before_its_first_request(
+    base: Base, schema: Schema, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[object] = []
+    make = grammar.from_tokenizer
+    monkeypatch.setattr(
+        grammar, "from_tokenizer", lambda *args, **how: made.append(1) or make(*args, **how)
+    )
+    grammar.grammars.cache_clear()
+    engine = start_engine(base, LaneSettings(answer_tokens=4))
+    assert made == [1]
+    try:
+        loaded = ready_causal(engine.side, None, schema)
+        assert engine.lane.submit(loaded, ROWS[:1], bulk=False)(60)[0]
+    finally:
+        engine.lane.close()
+    assert made == [1]
 
 
 def test_a_failure_costs_what_was_under_way_and_nothing_after(
