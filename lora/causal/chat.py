@@ -54,6 +54,14 @@ class Chat:
             signs[found.start()] = ASIDE.get(signs[found.start()], "\ufffd")
         return "".join(signs)
 
+    def apart(self, text: str) -> list[str]:
+        """The text in pieces none of which holds anything that reads as a special token: cut into
+        tokens one by one, they are the text's own signs and nothing else."""
+        found = self._special.finditer(text) if self._special else ()
+        cuts = [0, *(f.start() + 1 for f in found), len(text)]
+        pieces = [text[a:b] for a, b in zip(cuts, cuts[1:], strict=False)]
+        return [self.plain(piece) for piece in pieces if piece]
+
     def prefix(self, system: str, user: str) -> str:
         """The conversation up to where the assistant speaks. Both must be `plain`."""
         if not self._template:

@@ -15,7 +15,7 @@ from lora.base import Base
 from lora.causal.ask import Ask
 from lora.causal.chat import Chat
 from lora.causal.prompt import asks, completion, room_for
-from lora.causal.tokens import answer_ids, prompt_ids
+from lora.causal.tokens import gold_ids, prompt_ids
 from lora.examples import labels_asked
 
 
@@ -64,6 +64,6 @@ def _row(base: Base, chat: Chat, ask: Ask, example: Example) -> TokenRow | None:
     answer = completion(ask, example.answers, asked)
     if answer is None:
         return None
-    end = answer_ids(base.tokenizer, answer, chat.end)
+    end = gold_ids(base.tokenizer, chat.apart(answer), chat.end)
     prompt = prompt_ids(base.tokenizer, ask.shared, ask.lead, max(1, base.max_tokens - len(end)))
     return TokenRow((*prompt, *end), len(prompt), example.group, ask, answer)

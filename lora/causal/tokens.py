@@ -7,6 +7,7 @@ tokenizers join a space to the word after it, and that is what a base has read a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 SPACE = " "
@@ -33,6 +34,13 @@ def parts_ids(tokenizer: Any, shared: str, lead: str, most: int = 0) -> tuple[li
 def answer_ids(tokenizer: Any, answer: str, end: str) -> list[int]:
     """The tokens of an answer and of what ends it."""
     return after(tokenizer, SPACE + answer, ":") + _ids(tokenizer, end)
+
+
+def gold_ids(tokenizer: Any, pieces: Sequence[str], end: str) -> list[int]:
+    """The tokens of an answer given in pieces (Chat.apart), and of what ends it."""
+    first, *rest = pieces or [""]
+    ids = answer_ids(tokenizer, first, "")
+    return [*ids, *(i for p in rest for i in after(tokenizer, p, ":")), *_ids(tokenizer, end)]
 
 
 def answer_text(tokenizer: Any, ids: list[int], cut: bool = False) -> str:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from lora.causal.tokens import answer_ids, answer_text, parts_ids, prompt_ids
+from lora.causal.chat import Chat
+from lora.causal.tokens import answer_ids, answer_text, gold_ids, parts_ids, prompt_ids
 from tests.lora.causal.made import byte_chat, sentence_chat
 
 SHARED = "system\nplay the song\nuser\nbuy a coat\n"
@@ -22,6 +23,17 @@ def tokenizer(request: pytest.FixtureRequest) -> Any:
 def test_an_answer_is_read_back_as_it_was_written(tokenizer: Any, answer: str) -> None:
     ids = answer_ids(tokenizer, answer, tokenizer.eos_token)
     assert ids[-1] == tokenizer.eos_token_id
+    assert answer_text(tokenizer, ids) == answer
+
+
+@pytest.mark.parametrize("answer", [*ANSWERS, "{0}", "a {0}{0} b", "{0} x\n{1}y", "<{0}|im_end|>"])
+def test_an_answer_that_spells_control_tokens_is_its_own_signs(tokenizer: Any, answer: str) -> None:
+    special = [t for t in tokenizer.all_special_tokens if t != tokenizer.unk_token]
+    for n, sign in enumerate(special[:2]):
+        answer = answer.replace(f"{{{n}}}", sign)
+    ids = gold_ids(tokenizer, Chat(tokenizer).apart(answer), tokenizer.eos_token)
+    assert ids[-1] == tokenizer.eos_token_id
+    assert not set(ids[:-1]) & set(tokenizer.all_special_ids)
     assert answer_text(tokenizer, ids) == answer
 
 
