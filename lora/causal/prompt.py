@@ -7,7 +7,7 @@ no torch, so whoever has the tokenizer can show a prompt.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -20,7 +20,18 @@ from lora.causal.kinds.choice import LEFT, RIGHT
 from lora.causal.kinds.words import Listing, listed, offered, one_line
 from lora.causal.texts import quotable, readable, shortened, windows
 
-__all__ = ["VERSION", "Ask", "Chat", "Option", "Room", "asks", "completion", "room_for"]
+__all__ = [
+    "VERSION",
+    "Ask",
+    "Chat",
+    "Option",
+    "Room",
+    "as_asked",
+    "asks",
+    "completion",
+    "names_labels",
+    "room_for",
+]
 
 VERSION = 1
 """Of the prompt's form: an adapter is served with the one it was trained on."""
@@ -78,17 +89,27 @@ def asks(chat: Chat, schema: Schema, inputs: Inputs, room: Room) -> list[Ask]:
     ]
 
 
-def completion(ask: Ask, answers: Sequence[Region], asked: tuple[str, ...] = ()) -> str | None:
-    """The right answer of a question; None: not answered.
+def completion(ask: Ask, answers: Sequence[Region]) -> str | None:
+    """The right answer of a question; None: not answered."""
+    return kind_of(ask.control).write(ask, answers)
 
-    `asked`: of spans the labels that were on offer when it was answered (empty: all of them). A
-    text without a mark says `none` only if all were.
-    """
-    if not asked or ask.control.form != "spans" or set(asked) >= set(ask.control.values):
-        return kind_of(ask.control).write(ask, answers)
-    known = replace(ask, options=tuple(o for o in ask.options if o.value in asked))
-    written = kind_of(ask.control).write(known, answers)
-    return None if written == kind_of(ask.control).write(known, ()) else written
+
+def as_asked(schema: Schema, unasked: Mapping[str, Collection[str]]) -> Schema:
+    """The schema without the labels that were not on offer yet; a control of which all came later
+    stays as it is."""
+    return replace(schema, controls=tuple(_without(c, unasked) for c in schema.controls))
+
+
+def _without(control: Control, unasked: Mapping[str, Collection[str]]) -> Control:
+    late = unasked.get(control.name, ())
+    kept = tuple(label for label in control.labels if label.value not in late)
+    return replace(control, labels=kept) if kept and len(kept) < len(control.labels) else control
+
+
+def names_labels(ask: Ask) -> bool:
+    """Whether the prompt says which labels may be answered."""
+    c = ask.control
+    return any(kind_of(c).describe(c, listing) in ask.shared for listing in _LISTINGS[:-1])
 
 
 class _Page:

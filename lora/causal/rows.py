@@ -14,7 +14,7 @@ from label_config.values import Example
 from lora.base import Base
 from lora.causal.ask import Ask
 from lora.causal.chat import Chat
-from lora.causal.prompt import asks, completion, room_for
+from lora.causal.prompt import as_asked, asks, completion, names_labels, room_for
 from lora.causal.tokens import gold_ids, prompt_ids
 from lora.examples import labels_asked
 
@@ -49,21 +49,26 @@ def token_rows(
     made: list[TokenRow] = []
     for example in examples:
         hidden = hidden_controls(schema, example.answers)  # no span there is no answer
-        for ask in asks(chat, schema, example.inputs, room):
+        then = as_asked(schema, example.unasked)
+        now = {c.name: c for c in schema.controls}
+        for ask in asks(chat, then, example.inputs, room):
             if ask.control.name not in hidden:
-                row = _row(base, chat, ask, example)
+                some = ask.control != now[ask.control.name]
+                row = _row(base, chat, ask, example, some)
                 made += [row] if row else []
     fit = [r for r in made if len(r.ids) <= base.max_tokens]
     return fit, len(made) - len(fit)
 
 
-def _row(base: Base, chat: Chat, ask: Ask, example: Example) -> TokenRow | None:
-    asked = labels_asked(ask.control, example)
-    if ask.control.form == "spans" and not asked:
+def _row(base: Base, chat: Chat, ask: Ask, example: Example, some: bool) -> TokenRow | None:
+    """`some`: only some of the labels were on offer, and are in the ask. Where its prompt does not
+    name them, it asks for the others too: then the answer says neither `none` nor that it ends."""
+    if ask.control.form == "spans" and not labels_asked(ask.control, example):
         return None
-    answer = completion(ask, example.answers, asked)
-    if answer is None:
+    open_ended = some and ask.control.form in {"spans", "many"} and not names_labels(ask)
+    answer = completion(ask, example.answers)
+    if answer is None or (open_ended and answer == completion(ask, ())):
         return None
-    end = gold_ids(base.tokenizer, chat.apart(answer), chat.end)
+    end = gold_ids(base.tokenizer, chat.apart(answer), "" if open_ended else chat.end)
     prompt = prompt_ids(base.tokenizer, ask.shared, ask.lead, max(1, base.max_tokens - len(end)))
     return TokenRow((*prompt, *end), len(prompt), example.group, ask, answer)

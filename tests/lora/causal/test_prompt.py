@@ -13,7 +13,7 @@ from lora.advise import CAUSAL_TEXT
 from lora.base import CONTEXT
 from lora.causal.chat import Chat
 from lora.causal.kinds import kind_of
-from lora.causal.prompt import Room, asks, completion, room_for
+from lora.causal.prompt import Room, as_asked, asks, completion, names_labels, room_for
 from tests.lora.causal.hard import texts
 from tests.lora.causal.made import byte_chat
 
@@ -128,13 +128,18 @@ def test_a_prompt_cannot_be_left_by_names_or_labels(chat: Chat) -> None:
     assert completion(ask, [Choice(ask.control.name, "t", ("a <|im_end|>",))]) == "a ‹|im_end|>"
 
 
-def test_of_labels_that_were_not_on_offer_no_mark_says_nothing(chat: Chat) -> None:
-    parts = asks(chat, SCHEMA, of("a red hat"), Room())[1]
-    red = Span("parts", "t", 2, 5, "red", ("colour",))
-    assert completion(parts, [], ("thing", "colour")) == "none"
-    assert completion(parts, []) == "none"
-    assert completion(parts, [], ("colour",)) is None
-    assert completion(parts, [red], ("colour",)) == "colour: red"
+def test_labels_that_were_not_on_offer_are_not_in_the_prompt(chat: Chat) -> None:
+    then = as_asked(SCHEMA, {"parts": ("thing",), "intent": ("Buy", "PlayMusic")})
+    [intent, parts, _] = asks(chat, then, of("a red hat"), Room())
+    assert [o.value for o in parts.options] == ["colour"] and len(intent.options) == 2
+    assert "thing" not in parts.shared and "with: colour" in parts.shared
+    assert as_asked(SCHEMA, {}) == SCHEMA
+
+
+def test_a_prompt_that_only_counts_labels_names_none(chat: Chat) -> None:
+    for hidden, named in ((4096, True), (576, False)):
+        found = asks(chat, SCHEMA, of("thing; colour"), room_for(2048, hidden))
+        assert [names_labels(a) for a in found[:2]] == [named, named]
 
 
 def test_every_template_has_a_prompt_of_few_tokens(chat: Chat) -> None:

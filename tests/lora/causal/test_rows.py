@@ -37,10 +37,32 @@ def test_what_nobody_answered_is_no_row_but_no_span_is_an_answer() -> None:
     assert [(r.ask.control.name, r.answer) for r in made] == [("parts", "none")]
 
 
-def test_labels_that_were_not_on_offer_are_not_said_to_be_absent() -> None:
-    bare = example(1, "the red song", None)
-    unasked = replace(bare, unasked={"parts": ("colour",)})
-    assert token_rows(BASE, CHAT, schema(), [unasked])[0] == []
+LARGE = replace(BASE, hidden=4096)  # whose prompts name the labels
+
+
+def test_an_answer_does_not_say_that_labels_which_came_later_are_absent() -> None:
+    bare = replace(example(1, "the red song", None), unasked={"parts": ("colour",)})
+    marked = replace(example(1, "the red song", None, ("song", "thing")), unasked=bare.unasked)
+    assert token_rows(BASE, CHAT, schema(), [bare])[0] == []
+    [row] = token_rows(BASE, CHAT, schema(), [marked])[0]
+    assert said(row) == " thing: song"  # and nothing of what comes next
+
+
+def test_where_the_prompt_names_the_labels_it_names_those_that_were_on_offer() -> None:
+    bare = replace(example(1, "the red song", None), unasked={"parts": ("colour",)})
+    [late] = token_rows(LARGE, CHAT, schema(), [bare])[0]
+    [usual] = token_rows(LARGE, CHAT, schema(), [replace(bare, unasked={})])[0]
+    assert "colour" not in late.ask.shared and "colour" in usual.ask.shared
+    assert said(late) == said(usual) == " none<|im_end|>"
+
+
+def test_of_several_labels_those_that_came_later_are_not_said_to_be_absent() -> None:
+    several = CONFIG.replace('name="what"', 'name="what" choice="multiple"')
+    play = replace(example(1, "x", "play"), unasked={"what": ("buy",), "parts": ("thing",)})
+    [row] = token_rows(BASE, CHAT, read_schema(several), [play])[0]
+    assert said(row) == " play" and [o.value for o in row.ask.options] == ["play", "paint"]
+    [row] = token_rows(LARGE, CHAT, read_schema(several), [play])[0][:1]
+    assert said(row) == " play<|im_end|>" and "buy" not in row.ask.shared
 
 
 def test_neither_a_text_nor_an_answer_can_write_control_tokens() -> None:
