@@ -2,9 +2,10 @@
 # PYTHON: which Python builds the environments. VENV_CACHE: where they are kept (~/.cache/annotune).
 PYTHON ?= python3
 PY := .venv/bin/python
+BENCHES := predict train swap fewshot causal causal_speed causal_swap
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test fast lint types arch bench bench-predict bench-train bench-swap bench-fewshot bench-causal bench-causal_speed browser .venv .venv-ls
+.PHONY: demo test fast lint types arch bench $(BENCHES:%=bench-%) browser .venv .venv-ls
 
 demo: .venv .venv-ls ; @exec $(PY) -m demo $(if $(DEMO_DATA),--data "$(DEMO_DATA)") $(DEMO_ARGS)
 test: .venv .venv-ls browser ; $(PY) -m pytest
@@ -12,8 +13,8 @@ fast: .venv ; $(PY) -m pytest -q -m "not model and not real"
 lint: .venv ; $(PY) -m ruff check . && $(PY) -m ruff format --check . && sh .ci/short
 types: .venv ; $(PY) -m mypy
 arch: .venv ; .venv/bin/lint-imports
-bench: bench-predict bench-train bench-swap bench-fewshot bench-causal_speed bench-causal
-bench-predict bench-train bench-swap bench-fewshot bench-causal bench-causal_speed: bench-%: .venv ; $(PY) -m benchmarks.$* $(BENCH_ARGS)
+bench: $(BENCHES:%=bench-%)
+$(BENCHES:%=bench-%): bench-%: .venv ; $(PY) -m benchmarks.$* $(BENCH_ARGS)
 
 .venv .venv-ls: ; @$(PYTHON) .ci/venv.py $@
 browser: ; @for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit 0; done; echo "make test drives a real browser; install one: apt-get install chromium"; exit 1

@@ -20,6 +20,8 @@ from benchmarks.report import SHARED
 from label_config import Schema, read_schema
 from lora.adapter import Recipe
 from lora.base import Base
+from lora.causal.files import FORMAT, TABLE
+from lora.causal.prompt import VERSION
 from lora.forms import form_of
 from lora.heads import Head, save_heads
 from lora.store import ProjectStore
@@ -89,7 +91,11 @@ def commit(
     save_file(adapter_of(base, seed, size), staging / "adapter_model.safetensors")
     kind = {"peft_type": "LORA", "r": RANK, "lora_alpha": 2 * RANK}
     (staging / "adapter_config.json").write_text(json.dumps(kind))
-    save_heads(staging, heads or heads_of(base, schema, seed))
+    if base.kind == "causal":
+        table = {"format": FORMAT, "prompt": VERSION, "controls": {}}
+        (staging / TABLE).write_text(json.dumps(table))
+    else:
+        save_heads(staging, heads or heads_of(base, schema, seed))
     recipe = Recipe(base.name, base.revision, f"{seed:064x}", {}, seed)
     made = project.commit(
         staging, recipe, schema=schema.digest, config=config, labels=0, parent=None, scores={}

@@ -158,12 +158,13 @@ def label_counts(
 
 
 @contextmanager
-def server(kind: str, folder: Path, dtype: str) -> Iterator[httpx.Client]:
-    """A server process and a client; both are gone afterwards."""
+def server(kind: str, folder: Path, dtype: str, *of_ours: str) -> Iterator[httpx.Client]:
+    """A server process and a client; both are gone afterwards. `of_ours`: its base and the tokens
+    of an answer, where they are not the usual ones."""
     port = free_port()
     command = [sys.executable, str(Path(__file__).with_name("servers.py"))]
     process = subprocess.Popen(
-        [*command, kind, str(port), str(folder), dtype], stderr=subprocess.DEVNULL
+        [*command, kind, str(port), str(folder), dtype, *of_ours], stderr=subprocess.DEVNULL
     )
     limits = httpx.Limits(max_connections=64, max_keepalive_connections=64)
     try:

@@ -1,4 +1,5 @@
-"""The servers that benchmarks/predict.py compares, each a process: `servers.py KIND PORT FOLDER`.
+"""The servers that benchmarks/predict.py compares, each a process:
+`servers.py KIND PORT FOLDER DTYPE [BASE TOKENS]`.
 
 ours: the app and engine as `python -m ml_backend` runs them. per-request: as Label Studio's
 examples are built: a model object for each request, which makes its `pipeline()`, and one call of
@@ -72,15 +73,17 @@ def example_app(folder: Path, dtype: str, shared: bool) -> Flask:
     return app
 
 
-def main(kind: str, port: int, folder: Path, dtype: str) -> None:
+def main(
+    kind: str, port: int, folder: Path, dtype: str, base: str = "minilm", tokens: str = "256"
+) -> None:
     torch.set_num_threads(1)
     logging.disable_progress_bar()
-    own = Backend(port=port, dtype=dtype)
+    own = Backend(port=port, dtype=dtype, answer_tokens=int(tokens))
     if kind != "ours":
         make_server(example_app(folder, dtype, kind == "shared"), own).run()
         return
     store = Store(folder / "store")
-    live = make_live(Settings(home=folder, backend=own, train=Train()), store)
+    live = make_live(Settings(home=folder, backend=own, train=Train(base=base)), store)
     app = create_app(own, live, _NoJobs(), lambda: [])
     live.start()
     make_server(app, own).run()
@@ -92,4 +95,4 @@ class _NoJobs:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]), sys.argv[4])
+    main(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]), *sys.argv[4:])

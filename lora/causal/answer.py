@@ -23,6 +23,7 @@ from lora.causal.prompt import Ask, Chat, asks, room_for
 from lora.causal.score import score
 from lora.forms.form import Said, unit
 from lora.loaded import Loaded
+from lora.network import Tree
 
 PLAIN = Calibration()
 WARM = """<View><Text name="t" value="$text"/>
@@ -130,9 +131,10 @@ class Answerer:
         return [row.answer() for row in made]
 
 
-def warm_up(network: CausalNetwork) -> None:
+def warm_up(network: Tree) -> None:
     """Answer something, so that no annotator waits for what is made once: a tokenizer's grammars
     take a second."""
+    assert isinstance(network, CausalNetwork)
     loaded = Loaded("warm-up", read_schema(WARM), network.prepare({}), {})
     Answerer(network, Limits(tokens=2)).answer(loaded, [Inputs({"text": "warm up"})])
 
