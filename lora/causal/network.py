@@ -22,6 +22,7 @@ from lora.network import LowRank, Tree
 from lora.weights import Mode
 
 SLIDING, FULL = "sliding_attention", "full_attention"
+FLOATS = 8  # rows of logits that are float32 at once
 CLOSE = 2e-2  # of the largest logit: our head against the model's own
 
 
@@ -78,14 +79,29 @@ class CausalNetwork(Tree):
     def logits(self, states: torch.Tensor) -> torch.Tensor:
         """Float32 logits [n, vocabulary] of states [n, hidden]."""
         with torch.inference_mode():
-            made = self._head(states)
-            if scale := getattr(self.config, "logits_scaling", None):
-                made = made / scale
-            if scale := getattr(self.config, "logit_scale", None):
-                made = made * scale
-            if most := getattr(self.config, "final_logit_softcapping", None):
-                made = most * torch.tanh(made / most)
-            return made.float()
+            return self._logits(states).float()
+
+    def chances(
+        self, states: torch.Tensor, rows: torch.Tensor, tokens: torch.Tensor
+    ) -> torch.Tensor:
+        """Float32 log p of each of `tokens` after the state in `rows`, its place in `states`.
+
+        Few logits at a time become float32: as a whole they would leave the processor's caches.
+        """
+        with torch.inference_mode():
+            made = self._logits(states)
+            whole = [torch.logsumexp(some.float(), dim=-1) for some in made.split(FLOATS)]
+            return made[rows, tokens].float() - torch.cat(whole)[rows]
+
+    def _logits(self, states: torch.Tensor) -> torch.Tensor:
+        made: torch.Tensor = self._head(states)
+        if scale := getattr(self.config, "logits_scaling", None):
+            made = made / scale
+        if scale := getattr(self.config, "logit_scale", None):
+            made = made * scale
+        if most := getattr(self.config, "final_logit_softcapping", None):
+            made = most * torch.tanh(made / most)
+        return made
 
     def prefix(self, ids: Sequence[int], start: Prefix | None = None) -> Prefix:
         """Keys and values of the first tokens of prompts, going on from `start`."""

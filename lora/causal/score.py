@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
 
 import torch
 
@@ -73,10 +75,13 @@ def score(net: CausalNetwork, asks: Sequence[Ask], end: str) -> list[torch.Tenso
 
 def _tokens(net: CausalNetwork, asks: Sequence[Ask], end: str) -> list[list[Ids]]:
     room = net.base.max_tokens // 2
-    made: dict[str, Ids] = {}
-    for words in {o.words for ask in asks for o in ask.options}:
-        made[words] = tuple(answer_ids(net.base.tokenizer, words, end)[:room])
-    return [[made[o.words] for o in ask.options] for ask in asks]
+    said = net.base.tokenizer
+    return [[_said(said, o.words, end)[:room] for o in ask.options] for ask in asks]
+
+
+@lru_cache(maxsize=8192)  # a project has the same labels in every request
+def _said(tokenizer: Any, words: str, end: str) -> Ids:
+    return tuple(answer_ids(tokenizer, words, end))
 
 
 def _room(net: CausalNetwork, longest: int = 0) -> int:
@@ -89,15 +94,12 @@ def _rows(net: CausalNetwork, asks: Sequence[Ask], options: Sequence[Sequence[Id
     """The asks as rows: those with the same `shared` together, as far as there is room."""
     open_rows: dict[str, _Row] = {}
     rows: list[_Row] = []
-    tries: dict[tuple[Ids, ...], list[tuple[slice, Trie]]] = {}
     for i, (ask, some) in enumerate(zip(asks, options, strict=True)):
         if not some:
             continue
-        parts = tries.setdefault(tuple(some), [])
-        parts += [] if parts else _tries(some)
         room = _room(net, max(map(len, some)))
         prompt, lead = parts_ids(net.base.tokenizer, ask.shared, ask.lead, room)
-        for places, trie in parts:
+        for places, trie in _tries(tuple(some), ROW_TOKENS):
             branch = _Branch(i, lead, trie, places)
             row = open_rows.get(ask.shared)
             if row is None or row.nodes + len(branch) > ROW_TOKENS or len(row.prompt) > len(prompt):
@@ -107,16 +109,17 @@ def _rows(net: CausalNetwork, asks: Sequence[Ask], options: Sequence[Sequence[Id
     return rows
 
 
-def _tries(options: Sequence[Ids]) -> list[tuple[slice, Trie]]:
-    """The options as trees of at most some ROW_TOKENS nodes."""
+@lru_cache(maxsize=16)
+def _tries(options: tuple[Ids, ...], most: int) -> tuple[tuple[slice, Trie], ...]:
+    """The options as trees of at most some `most` nodes."""
     parts: list[tuple[slice, Trie]] = []
     first, held = 0, 0
     for i, option in enumerate(options):
-        if held and held + len(option) > ROW_TOKENS:
+        if held and held + len(option) > most:
             parts.append((slice(first, i), make_trie(options[first:i])))
             first, held = i, 0
         held += len(option)
-    return [*parts, (slice(first, len(options)), make_trie(options[first:]))]
+    return (*parts, (slice(first, len(options)), make_trie(options[first:])))
 
 
 def _batches(rows: Sequence[_Row], begun: int) -> Iterator[list[_Row]]:
@@ -214,10 +217,9 @@ def _read(
     flat = states[columns[:, 0], columns[:, 1]]
     found = torch.empty(len(edges), device=states.device)
     for first in range(0, len(flat), HEAD_ROWS):
-        logits = net.logits(flat[first : first + HEAD_ROWS])
         here = (asked[:, 0] >= first) & (asked[:, 0] < first + HEAD_ROWS)
-        at = asked[here, 0] - first
-        found[here] = logits[at, asked[here, 1]] - torch.logsumexp(logits, dim=-1)[at]
+        some = flat[first : first + HEAD_ROWS]
+        found[here] = net.chances(some, asked[here, 0] - first, asked[here, 1])
     done = 0
     table = found.cpu()
     for branch, _, _ in roots:

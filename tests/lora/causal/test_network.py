@@ -10,7 +10,7 @@ from peft import PeftModel
 from safetensors.torch import load_file
 
 from lora.base import Base
-from lora.causal.network import CausalNetwork
+from lora.causal.network import FLOATS, CausalNetwork
 from lora.errors import BaseUnavailable
 from lora.network import share
 from lora.weights import Mode, scale_of
@@ -93,6 +93,21 @@ def test_the_head_is_never_copied_for_a_batch(llama: Base) -> None:
     ]  # fmt: skip
     assert not copied
     assert "aten::mm" in {e.key for e in seen.key_averages()}
+
+
+@pytest.mark.parametrize("name", ["llama", "gemma3"])
+def test_chances_are_those_of_all_logits_of_which_few_are_float32_at_once(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = CausalNetwork(causal_base(name))
+    states = torch.randn(2 * FLOATS + 3, 64)
+    rows, tokens = torch.tensor([0, 0, 18, 7, 8]), torch.tensor([1, 2, 3, 300, 5])
+    want = network.logits(states).log_softmax(-1)[rows, tokens]
+    seen: list[int] = []
+    whole = torch.logsumexp
+    monkeypatch.setattr(torch, "logsumexp", lambda x, dim: seen.append(len(x)) or whole(x, dim))
+    assert torch.allclose(network.chances(states, rows, tokens), want, atol=1e-5)
+    assert seen == [FLOATS, FLOATS, 3]
 
 
 def test_a_base_with_an_answer_of_its_own_kind_is_refused() -> None:

@@ -99,6 +99,22 @@ def test_what_rows_have_in_common_is_read_once(
     assert read[1] > 8 and max(read[2:]) < read[0]
 
 
+def test_labels_are_cut_into_tokens_and_a_tree_once(
+    llama: Base, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = CausalNetwork(llama)
+    network.activate(Key(), {})
+    made: list[str] = []
+    cut, grow = scoring.answer_ids, scoring.make_trie
+    monkeypatch.setattr(scoring, "answer_ids", lambda *a: made.append("cut") or cut(*a))
+    monkeypatch.setattr(scoring, "make_trie", lambda *a: made.append("tree") or grow(*a))
+    words = [f"{w} once more" for w in WORDS[:5]]
+    first = score(network, [ask("play a song", words)], END)
+    assert sorted(made) == [*["cut"] * 5, "tree"]
+    again = score(network, [ask("play a song", words)], END)
+    assert len(made) == 6 and torch.allclose(first[0], again[0], atol=1e-5)
+
+
 def test_options_too_many_for_one_row_are_scored_in_several(
     llama: Base, monkeypatch: pytest.MonkeyPatch
 ) -> None:
