@@ -178,14 +178,14 @@ def server(kind: str, folder: Path, dtype: str, *of_ours: str) -> Iterator[httpx
 
 
 def _until_ready(client: httpx.Client) -> None:
-    for _ in range(600):
+    for _ in range(3000):
         try:
             if client.get("/health").json().get("ready"):
                 return
         except httpx.TransportError:
             pass
         time.sleep(0.1)
-    raise RuntimeError("a server did not come up within a minute")
+    raise RuntimeError("a server did not come up within five minutes")
 
 
 def ask(client: httpx.Client, config: str, texts: Sequence[str]) -> list[str]:
