@@ -94,11 +94,16 @@ class LaneSettings:
 
 
 def start_engine(base: Base, settings: LaneSettings) -> Engine:
-    """Build the networks, warm them up and start the lane."""
+    """The engine of a base: the server's that ops named for causal ones, else our own."""
     if settings.remote and base.kind == "causal":
         from lora.causal.remote.engine import start_remote  # here: our own engine needs none of it
 
         return start_remote(base, settings, settings.remote)
+    return start_local(base, settings)
+
+
+def start_local(base: Base, settings: LaneSettings) -> LocalEngine:
+    """Build the networks, warm them up and start the lane."""
     mode = pick_mode(base, settings.serve, settings.dtype)
     if not mode.merged:  # adapters are added on the way: no master copy in float32 is needed
         base = replace(base, model=cast(base.model, mode.dtype))

@@ -53,14 +53,14 @@ def run(
     Raises LoraError and FileNotFoundError.
     """
     from lora.base import load_base
-    from lora.engine import start_engine
+    from lora.engine import start_local
     from lora.loaded import open_folder, ready
     from lora.peak import peak_mb
 
     snapshot = Store(store).project(project).snapshot(snapshot_hash)
     schema = read_schema(snapshot.config, urls=True)  # the texts are in the snapshot
     four = quantize if kind_of(base) == "causal" else ""
-    engine = start_engine(load_base(base, threads=threads, quantize=four), lane)
+    engine = start_local(load_base(base, threads=threads, quantize=four), lane)
     try:
         opened = open_folder(engine.side, adapter, "candidate", schema.digest)
         loaded = ready(engine.side, opened, schema)
