@@ -8,7 +8,7 @@ export OMP_NUM_THREADS ?= 1
 .PHONY: demo test fast lint types arch bench $(BENCHES:%=bench-%) browser .venv .venv-ls
 
 demo: .venv .venv-ls ; @exec $(PY) -m demo $(if $(DEMO_DATA),--data "$(DEMO_DATA)") $(DEMO_ARGS)
-test: .venv .venv-ls browser ; $(PY) -m pytest
+test: .venv .venv-ls browser ; $(PY) -m pytest -n 2 --dist loadgroup
 fast: .venv ; $(PY) -m pytest -q -m "not model and not real"
 lint: .venv ; $(PY) -m ruff check . && $(PY) -m ruff format --check . && sh .ci/short
 types: .venv ; $(PY) -m mypy

@@ -99,16 +99,18 @@ class Prompt:
 class Embed(Protocol):
     """Texts as unit vectors, [texts, dimensions]."""
 
-    def __call__(self, texts: Sequence[str]) -> Vectors: ...
+    def __call__(self, texts: Sequence[str], /) -> Vectors: ...
 
 
 class Generate(Protocol):
     """Answers in the order of the prompts; None where it failed. Keeping them is its business."""
 
-    def __call__(self, prompts: Sequence[Prompt]) -> Iterator[str | None]: ...
+    def __call__(self, prompts: Sequence[Prompt], /) -> Iterator[str | None]: ...
 
 
 class Classify(Protocol):
     """Probabilities by control and label value, of controls that are one choice."""
 
-    def __call__(self, rows: Sequence[Inputs]) -> Sequence[Mapping[str, Mapping[str, float]]]: ...
+    def __call__(
+        self, rows: Sequence[Inputs], /
+    ) -> Sequence[Mapping[str, Mapping[str, float]]]: ...

@@ -24,6 +24,14 @@ FLAGS = [
 PAGES = pytest.StashKey[list[Page]]()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Real neighbours are shared, and so are their tests: one process runs them, one after another,
+    while another runs the rest (`make test`)."""
+    for item in items:
+        if item.get_closest_marker("real"):
+            item.add_marker(pytest.mark.xdist_group("neighbours"))
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item,

@@ -1,0 +1,238 @@
+"""`python -m sync.expand`: one snapshot's human rows get children, and with them a challenger.
+
+The process in which rows, models and the pure rooms of `augment/` meet. It writes one record into
+the store (lora/expansions.py), last and whole; killed, it is run again and asks no writer twice.
+The human-only candidate never waits for it: that one is trained and judged before.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from augment.aim import Plan, aim
+from augment.expand import Candidates, Rows, make
+from augment.gains import Gain
+from augment.guard.fit import fit_thresholds
+from augment.guard.guard import Passed, guard
+from augment.guard.values import Context, Judges
+from augment.guard.vectors import row_vectors
+from augment.policy import Policy, Situation, decide
+from augment.profile import Profile, profile
+from augment.standing import GENERATORS, Source
+from augment.values import Vectors
+from label_config.controls import InvalidValue
+from label_config.schema import read_schema
+from label_config.values import Example, Snapshot
+from lora.crossfit import CrossFit, Embedder, crossfit
+from lora.errors import LoraError
+from lora.expansions import Expansions, Interrupted, Kept
+from lora.recipe import kind_of
+from lora.store import ProjectStore, Store
+from settings import Settings, load
+from sync.processes import die_with_parent
+from sync.terms import read_terms
+
+log = logging.getLogger(__name__)
+
+JUDGES = "minilm"
+"""The encoder that embeds and judges where the project's own base writes."""
+
+
+def run(
+    store: ProjectStore,
+    snapshot: str,
+    settings: Settings,
+    *,
+    past: Sequence[Gain] = (),
+    regulated: bool = False,
+    go_on: Callable[[], bool] = lambda: True,
+) -> dict[str, Any]:
+    """Expand, write the record and return it. `settings`: the project's own terms; `past`: what
+    earlier expansions brought; `go_on`: False once something matters more.
+
+    Raises Interrupted, LoraError, InvalidValue.
+    """
+    began = time.monotonic()
+    frozen, place = store.snapshot(snapshot), Expansions(store)
+    work = _Work(frozen, settings, regulated, tuple(past))
+    policy, plan = work.policy, work.plan
+    record: dict[str, Any] = {
+        "snapshot": snapshot,
+        "policy": asdict(policy),
+        "profile": work.profile.to_dict(),
+        "challenger": None,
+        "kept": [],
+    }
+    if plan.total:
+        candidates = work.candidates(place, go_on)
+        passed = work.guarded(candidates)
+        children = [m.as_example(work.parents[m.parent], policy.weight) for m in passed.kept]
+        if children and not policy.review:
+            rows = (*frozen.examples, *children)
+            challenger = Snapshot(frozen.project, frozen.config, rows, frozen.pool)
+            record["challenger"] = store.put_snapshot(challenger)
+        record |= {
+            "plan": {"children": plan.children, "why": plan.why, "barren": plan.barren},
+            "missing": candidates.missing,
+            "prompts": {k: p.text for k, p in candidates.asked.items()},
+            "funnel": passed.funnel.to_dict(),
+            "kept": [_shown(e) for e in children],
+            "experts_first": [m.key for m in passed.experts_first],
+        }
+    record["seconds"] = round(time.monotonic() - began, 1)
+    place.put(snapshot, record)
+    return record
+
+
+def _shown(child: Example) -> dict[str, Any]:
+    return {"id": child.id, "texts": dict(child.texts), "origin": asdict(child.origin)}
+
+
+class _Work:
+    """One expansion: what is known of the rows, what is decided, what is made and kept."""
+
+    def __init__(
+        self, frozen: Snapshot, settings: Settings, regulated: bool, past: tuple[Gain, ...]
+    ) -> None:
+        from lora.base import load_base  # here: whoever only reads records needs no torch
+
+        self._frozen, self._settings = frozen, settings
+        self.schema = read_schema(frozen.config, urls=True).served_by(kind_of(settings.train.base))
+        self.human = [e for e in frozen.train if e.origin.kind == "human"]
+        self.parents: Mapping[str, Example] = {e.id: e for e in self.human}
+        own = settings.train.base
+        encoder = own if kind_of(own) == "encoder" else JUDGES
+        self._embed = Embedder(load_base(encoder, threads=settings.train.threads))
+        self._seed = settings.train.seed
+        rows = self.schema, self.human, frozen.pool, self._seed
+        self._judged: CrossFit = crossfit(self._embed, *rows)
+        out = self._judged.out_of_fold
+        self.profile: Profile = profile(self.human, self.schema, out, frozen.pool)
+        self.policy: Policy = decide(self._situation(regulated, past))
+        self.plan = self._plan()
+
+    def _situation(self, regulated: bool, past: tuple[Gain, ...]) -> Situation:
+        own = self._settings.augment
+        return Situation(
+            size=len(self.human),
+            accuracy=self.profile.accuracy,
+            lower=self.profile.lower,
+            regulated=regulated,
+            budget=own.budget or None,
+            target=self._settings.gate.target,
+            pool=len(self._frozen.pool),
+            past=past,
+            generator=bool(own.generator),
+            review=own.review,
+            sources=sources_of(self._settings),
+        )
+
+    def _plan(self) -> Plan:
+        """By need; what the pool lends is borrowed in every training, and is no child."""
+        making: list[Source] = [s for s in self.policy.sources if s != "pool"]
+        if not self.policy.expands or not making:
+            return Plan({})
+        return aim(
+            self.human,
+            self.schema,
+            self.policy.children(len(self.human)),
+            making,
+            self._judged.out_of_fold,
+            self._seed,
+            only_errors=self.policy.only_errors,
+        )
+
+    def candidates(self, place: Expansions, go_on: Callable[[], bool]) -> Candidates:
+        rows = Rows(self.human, self.schema, self.profile, self._seed)
+        if not GENERATORS & self.plan.children.keys():
+            return make(self.plan, rows)
+        from lora.base import load_base
+        from lora.causal.write import Writer
+
+        threads = self._settings.train.threads
+        writer = Writer(load_base(self._settings.augment.generator, threads=threads))
+        kept = Kept(place.written, writer.name, writer, writer.batch, go_on)
+        return make(self.plan, rows, kept, kept.name)
+
+    def guarded(self, candidates: Candidates) -> Passed:
+        judged = Judges(self._judged.fold, self._judged.judges)
+        texts = [e.texts for e in self.human]
+        bars = fit_thresholds(
+            self.schema,
+            self.human,
+            self._frozen.pool,
+            row_vectors(self._vectors, texts),
+            judges=judged,
+            seed=self._seed,
+        )
+        context = Context(
+            self.schema,
+            tuple(self.human),
+            holdout=tuple(e.texts for e in self._frozen.holdout),
+            pool=self._frozen.pool,
+            embed=self._vectors,
+            judges=judged,
+        )
+        return guard(candidates.made, context, bars)
+
+    def _vectors(self, texts: Sequence[str]) -> Vectors:
+        return self._embed(texts).astype(np.float32)
+
+
+def sources_of(settings: Settings) -> tuple[Source, ...] | None:
+    """The sources that ops ask for; None: those that measurably help (augment/standing.py)."""
+    asked = tuple(s.strip() for s in settings.augment.sources.split(",") if s.strip())
+    return asked or None  # type: ignore[return-value]  # Situation refuses what is no source
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Exit 0: the record is written. 2: it cannot be. 3: it gave way to newer answers."""
+    parser = argparse.ArgumentParser(prog="python -m sync.expand", description=__doc__)
+    parser.add_argument("--project", required=True, help="the project's id")
+    parser.add_argument("--snapshot", required=True, help="hash of the human snapshot")
+    parser.add_argument("--past", default="[]", help="gains of earlier rounds as JSON")
+    given = parser.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    die_with_parent()
+    settings = load(os.environ)
+    store = Store(settings.store).project(given.project)
+    try:
+        terms = read_terms(settings, store.snapshot(given.snapshot).config)
+        past = [Gain(**raw) for raw in json.loads(given.past)]
+        record = run(
+            store,
+            given.snapshot,
+            terms.settings,
+            past=past,
+            regulated=terms.regulated,
+            go_on=lambda: not _newer(store, given.snapshot),
+        )
+    except Interrupted as reason:
+        log.info("%s", reason)
+        return 3
+    except (LoraError, InvalidValue, ValueError, FileNotFoundError) as error:
+        log.error("%s", error)
+        return 2
+    log.info("%s; %d children kept", record["policy"]["reason"], len(record["kept"]))
+    return 0
+
+
+def _newer(store: ProjectStore, snapshot: str) -> bool:
+    """Whether another snapshot was frozen after this one: its training matters more."""
+    own = store.folder / "snapshots" / f"{snapshot}.json"
+    when = own.stat().st_mtime_ns
+    return any(p.stat().st_mtime_ns > when for p in own.parent.glob("*.json"))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
