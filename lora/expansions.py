@@ -31,6 +31,7 @@ class Expansions:
     """The expansions of one project."""
 
     def __init__(self, store: ProjectStore) -> None:
+        self._store = store
         self._folder = store.folder / "expansions"
 
     @property
@@ -47,6 +48,18 @@ class Expansions:
     def get(self, snapshot: str) -> dict[str, Any] | None:
         """The record of a human snapshot; None while there is none."""
         return _read(self._folder / f"{snapshot}.json")
+
+    def past(self) -> list[dict[str, Any]]:
+        """What each challenger brought, as its verdict says it, oldest first."""
+        found: list[tuple[str, dict[str, Any]]] = []
+        for path in self._folder.glob("*.json"):
+            record = _read(path) or {}
+            verdict = (
+                self._store.verdict(record["challenger"]) if record.get("challenger") else None
+            )
+            if verdict and verdict.get("gain"):
+                found.append((str(verdict["at"]), verdict["gain"]))
+        return [gain for _, gain in sorted(found, key=lambda f: f[0])]
 
     def human_of(self, challenger: str) -> str | None:
         """The human snapshot that a challenger was made from; None where it is none."""

@@ -31,17 +31,19 @@ def judge_all(
     champion: Path | None,
     notes: list[str],
     champion_base: Base | None = None,
+    beside: Path | None = None,
     pool: Sequence[Mapping[str, str]] = (),
     serve: str = "auto",
     dtype: str = "auto",
     ranges: Ranges | None = None,
 ) -> dict[str, Any]:
-    """Scores of all three by name; a champion that cannot be loaded is None, and noted.
+    """Scores of all by name; a champion that cannot be loaded is None, and noted.
 
     The candidate is read back from its files, so what is judged is what would serve.
-    `champion_base`: where the champion sits on another base; `pool`: what the cold start that
-    serves knows of the project's texts; `serve`, `dtype`: how the server computes, as in
-    settings.Backend; `ranges`: of the Numbers' train answers, for the errors of all contestants.
+    `champion_base`: where the champion sits on another base; `beside`: the version that learned
+    from the human rows alone, judged as `human` where the candidate had synthetic ones too; `pool`:
+    what the cold start that serves knows of the project's texts; `serve`, `dtype`: how the server
+    computes, as in settings.Backend; `ranges`: of the Numbers' train answers, for all errors.
     """
     network = network_of(base, pick_mode(base, serve, dtype))
     opened = open_folder(network, candidate, "candidate", schema.digest)
@@ -58,6 +60,15 @@ def judge_all(
             scores["champion"] = judge(other, loaded, holdout, ranges, schema)
         except BrokenAdapter as error:
             notes.append(f"the champion could not be judged: {error}")
+    if beside is not None:
+        if beside == champion and champion_base is None and scores["champion"]:
+            scores["human"] = scores["champion"]
+        else:
+            try:
+                loaded = ready(network, open_version(network, beside), schema)
+                scores["human"] = judge(network, loaded, holdout, ranges, schema)
+            except BrokenAdapter as error:
+                notes.append(f"the human-only version could not be judged: {error}")
     return scores
 
 

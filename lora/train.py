@@ -46,12 +46,14 @@ def run(
     champion: str | None,
     settings: Train,
     *,
+    beside: str | None = None,
     serve: str = "auto",
     dtype: str = "auto",
     quantize: str = "",
 ) -> dict[str, Any]:
     """Train, write the candidate into `out`, judge it, write and return the report.
 
+    `beside`: the version of the same human rows without synthetic ones, judged in the same run.
     `serve`, `dtype`, `quantize`: how the server computes (settings.Backend), so that what is judged
     is what serves. Of several processes that train together those that only help return {}.
     Raises LoraError, InvalidValue (the config) or ValueError (nothing to learn from).
@@ -108,6 +110,7 @@ def run(
         champion=best,
         notes=notes,
         champion_base=below,
+        beside=place.adapter_folder(beside) if beside else None,
         pool=place.pool(),
         serve=serve,
         dtype=dtype,
@@ -119,11 +122,14 @@ def run(
         "labels": _humans([*train, *holdout]),
         "scores": scores,
         "train": len(train),
+        "synthetic": len(train) - _humans(train),
         "holdout": len(holdout),
         "seconds": clock.laps,
         "memory_mb": peak_mb(device),
         "notes": notes,
     }
+    if "human" in scores:
+        report["gain"] = gain(scores["candidate"], scores["human"], holdout, len(train))
     card = write_card(recipe, base.upstream, schema, report)
     (out / "README.md").write_text(card, encoding="utf-8")
     write_atomic(report_path(out), json.dumps(report, sort_keys=True, ensure_ascii=False))
@@ -154,6 +160,22 @@ def predictable(schema: Schema, examples: Sequence[Example]) -> list[Example]:
     return rows
 
 
+def gain(
+    made: Mapping[str, Any], human: Mapping[str, Any], rows: Sequence[Example], answers: int
+) -> dict[str, float] | None:
+    """What synthetic rows brought: the mean score with less that without, on the same rows, and its
+    standard error; None where nothing was judged on both."""
+    from lora.paired import difference
+
+    metrics = {name: str(c["metric"]) for name, c in made["controls"].items() if c["n"]}
+    groups = {e.id: e.group for e in rows}
+    told = difference([made["right"]], [human["right"]], metrics, groups)
+    if told is None:
+        return None
+    error = (told.high - told.low) / (2 * 1.96)
+    return {"answers": answers, "difference": told.value, "error": error}
+
+
 def _humans(examples: Sequence[Example]) -> int:
     return sum(e.origin.kind == "human" for e in examples)
 
@@ -178,6 +200,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--snapshot", required=True, help="hash of the snapshot to train on")
     parser.add_argument("--out", type=Path, required=True, help="folder for the candidate's files")
     parser.add_argument("--champion", help="version to judge beside the candidate")
+    parser.add_argument("--beside", help="version of the same human rows without synthetic ones")
     parser.add_argument("--serve", default="auto", help="settings.Backend.serve")
     parser.add_argument("--dtype", default="auto", help="settings.Backend.dtype")
     parser.add_argument("--quantize", default="", help="settings.Backend.quantize")
@@ -198,6 +221,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             given.out,
             given.champion,
             settings,
+            beside=given.beside,
             serve=given.serve,
             dtype=given.dtype,
             quantize=given.quantize,

@@ -30,7 +30,13 @@ class TrainingFailed(Exception):
 
 
 def trainer(
-    settings: Settings, store: Path, project: str, snapshot: str, out: Path, champion: str | None
+    settings: Settings,
+    store: Path,
+    project: str,
+    snapshot: str,
+    out: Path,
+    champion: str | None,
+    beside: str | None = None,
 ) -> list[str]:
     """The command line of `python -m lora.train` under these settings, for a store at any place."""
     several = settings.train.gpus > 1 and kind_of(settings.train.base) == "causal"
@@ -40,16 +46,29 @@ def trainer(
     argv += ["--settings", json.dumps(asdict(settings.train))]
     own = settings.backend
     argv += ["--serve", own.serve, "--dtype", own.dtype, "--quantize", own.quantize]
-    return argv + (["--champion", champion] if champion else [])
+    argv += ["--champion", champion] if champion else []
+    return argv + (["--beside", beside] if beside else [])
 
 
 def run_child(
     argv: Sequence[str], report: Path, log: Path, *, threads: int, timeout_s: float
 ) -> dict[str, Any]:
-    """Run a child to its end and read the report it wrote. An exception, Ctrl-C too, kills it.
+    """Run a child to its end and read the report it wrote.
 
-    Raises TrainingFailed when it fails or takes longer than `timeout_s`, LoraError when its report
-    cannot be read.
+    Raises what `run` raises, and LoraError when its report cannot be read.
+    """
+    run(argv, log, threads=threads, timeout_s=timeout_s)
+    try:
+        found: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise LoraError(f"the trainer's report {report} cannot be read: {error}") from error
+    return found
+
+
+def run(argv: Sequence[str], log: Path, *, threads: int, timeout_s: float) -> None:
+    """Run a child to its end. An exception, Ctrl-C too, kills it.
+
+    Raises TrainingFailed when it fails or takes longer than `timeout_s`.
     """
     env = {**os.environ, "OMP_NUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "false"}
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -64,11 +83,6 @@ def run_child(
         tail = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
         last = tail[0][:WORDS] if tail else "it said nothing"
         raise TrainingFailed(f"the trainer ended with {code}: {last} (see {log})")
-    try:
-        found: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise LoraError(f"the trainer's report {report} cannot be read: {error}") from error
-    return found
 
 
 def _wait(

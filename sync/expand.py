@@ -196,7 +196,7 @@ def sources_of(settings: Settings) -> tuple[Source, ...] | None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Exit 0: the record is written. 2: it cannot be. 3: it gave way to newer answers."""
+    """Exit 0: the record is written, or it gave way to newer answers. 2: it cannot be."""
     parser = argparse.ArgumentParser(prog="python -m sync.expand", description=__doc__)
     parser.add_argument("--project", required=True, help="the project's id")
     parser.add_argument("--snapshot", required=True, help="hash of the human snapshot")
@@ -219,7 +219,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
     except Interrupted as reason:
         log.info("%s", reason)
-        return 3
+        return 0
     except (LoraError, InvalidValue, ValueError, FileNotFoundError) as error:
         log.error("%s", error)
         return 2

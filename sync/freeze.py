@@ -81,7 +81,7 @@ def freeze(log: Log, project: str, terms: Terms, most: int = MOST) -> tuple[Snap
             for control, label in made.vanished:
                 dropped[control][label or UNNAMED] += 1
     examples.sort(key=lambda e: e.task)
-    waiting = (t for t in tasks.values() if t.id not in answers)
+    waiting = (t for t in tasks.values() if t.id not in answers and not terms.regulated)
     texts = pool_texts(terms, project, waiting, terms.settings.train.pool)
     snapshot = Snapshot(project, terms.config, tuple(examples), texts)
     return snapshot, FreezeReport(

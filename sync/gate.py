@@ -16,7 +16,8 @@ class Judged:
     """What one run measured: mean scores over controls in [0, 1], and how many rows judged.
 
     `labels` counts the human answers each adapter learned from or was judged by; `champion` is
-    None where the cold start serves.
+    None where the cold start serves. `synthetic`: rows of that kind the candidate learned from too;
+    `human`: then the version of the same round without them.
     """
 
     holdout: int
@@ -25,6 +26,8 @@ class Judged:
     champion: float | None
     candidate_labels: int
     champion_labels: int = 0
+    human: float | None = None
+    synthetic: int = 0
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,8 @@ class Verdict:
 def judge(seen: Judged, least_blind: int) -> Verdict:
     """Promote a candidate that beats the cold start and does not lose to the current adapter.
 
-    A tie goes to whichever learned from more human answers. Below `least_blind` holdout rows
+    A tie goes to whichever learned from more human answers. One that had synthetic rows must beat
+    the one without them, too. Below `least_blind` holdout rows
     nothing is promoted.
     """
     if seen.holdout < least_blind:
@@ -52,6 +56,16 @@ def judge(seen: Judged, least_blind: int) -> Verdict:
     if seen.candidate <= seen.cold:
         return Verdict(
             False, f"{seen.candidate:.3f} is not above the cold start's {seen.cold:.3f} {rows}"
+        )
+    if seen.synthetic and seen.human is None:
+        return Verdict(
+            False, f"{seen.synthetic} synthetic examples, and no version without them to compare"
+        )
+    if seen.human is not None and seen.candidate <= seen.human:
+        return Verdict(
+            False,
+            f"with synthetic examples {seen.candidate:.3f} is not above {seen.human:.3f} without "
+            f"them {rows}",
         )
     if seen.champion is None:
         return Verdict(True, f"{seen.candidate:.3f} beats the cold start's {seen.cold:.3f} {rows}")
@@ -78,4 +92,6 @@ def judged_from_report(report: Mapping[str, Any], champion_labels: int) -> Judge
         champion=float(scores["champion"]["mean"]) if scores.get("champion") else None,
         candidate_labels=int(report["labels"]),
         champion_labels=champion_labels,
+        synthetic=int(report.get("synthetic", 0)),
+        human=float(scores["human"]["mean"]) if scores.get("human") else None,
     )

@@ -1,4 +1,4 @@
-"""The jobs a worker runs, by dotted name: `sync.jobs.train` and `sync.jobs.ask`.
+"""The jobs a worker runs, by dotted name: `sync.jobs.train`, `sync.jobs.expand`, `sync.jobs.ask`.
 
 A worker needs the store and the base, never the log: it reads a snapshot, has a subprocess fit
 and judge a candidate, takes the gate's word, and writes version, CURRENT and verdict. Each step
@@ -7,19 +7,22 @@ may be cut off by a SIGKILL; running the job again ends in the same place.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import shutil
+import sys
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from lora.adapter import Manifest, Recipe
 from lora.errors import Moved, Withdrawn
+from lora.expansions import Expansions
 from lora.recipe import recipe_for
 from lora.store import ProjectStore, Store
 from settings import Settings, load
-from sync.children import TrainingFailed, run_child, trainer
+from sync.children import TrainingFailed, run, run_child, trainer
 from sync.gate import Judged, judge, judged_from_report
 from sync.processes import die_with_parent
 from sync.terms import read_terms
@@ -52,6 +55,33 @@ def train(project: str, snapshot: str) -> str:
         if done:
             return str(done["reason"])
         return _train(settings, store, snapshot)
+
+
+def expand(project: str, snapshot: str) -> str:
+    """Make children of a snapshot's human rows; what became of it is in the store.
+
+    Gives way to newer answers: then there is no record, and what writers said so far is kept.
+    """
+    die_with_parent()
+    settings = load(os.environ)
+    store = Store(settings.store).project(project)
+    place = Expansions(store)
+    if place.get(snapshot):
+        return "it has been expanded"
+    argv = [sys.executable, "-m", "sync.expand", "--project", project, "--snapshot", snapshot]
+    argv += ["--past", json.dumps(place.past())]
+    log = settings.home / "logs" / f"expand-{project}-{snapshot[:8]}.log"
+    threads, timeout_s = settings.train.threads, settings.queue.timeout_s
+    run(argv, log, threads=threads, timeout_s=timeout_s)
+    record = place.get(snapshot)
+    return str(record["policy"]["reason"]) if record else "it gave way to newer answers"
+
+
+def human_version(store: ProjectStore, snapshot: str) -> str | None:
+    """The version of the human rows alone, where `snapshot` has synthetic ones too."""
+    human = Expansions(store).human_of(snapshot)
+    verdict = store.verdict(human) if human else None
+    return str(verdict["version"]) if verdict and verdict.get("version") else None
 
 
 def _train(settings: Settings, store: ProjectStore, snapshot: str) -> str:
@@ -122,7 +152,7 @@ def _settle(
             reason = str(refusal)
     # this run's champion and numbers: the folder may be an earlier run's, judged against another
     judged = {"champion": champion, "scores": scores}
-    judged |= {key: report[key] for key in ("seconds", "notes") if key in report}
+    judged |= {key: report[key] for key in ("seconds", "notes", "gain") if key in report}
     _write(store, snapshot, manifest, promoted, reason, judged)
     logger.info("project %s: %s %s", store.name, manifest.version, reason)
     return reason
@@ -160,7 +190,8 @@ def _run_trainer(
     champion: str | None,
 ) -> dict[str, Any]:
     """Fit and judge in a fresh process: this one stays free of torch, the GPU free of forks."""
-    argv = trainer(settings, settings.store, store.name, snapshot, out, champion)
+    beside = human_version(store, snapshot)
+    argv = trainer(settings, settings.store, store.name, snapshot, out, champion, beside)
     log = settings.home / "logs" / f"train-{store.name}-{snapshot[:8]}.log"
     threads, timeout_s = settings.train.threads, settings.queue.timeout_s
     return run_child(argv, report, log, threads=threads, timeout_s=timeout_s)

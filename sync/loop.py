@@ -12,6 +12,7 @@ from jobs import Jobs, QueueDown
 from lora.store import Store
 from settings import Settings
 from sync.backend_client import BackendClient, BackendDown
+from sync.challenge import Challenge, next_step
 from sync.decide import Decision, Situation, decide
 from sync.freeze import freeze
 from sync.log import Log
@@ -22,6 +23,7 @@ from sync.studio_values import ProjectInfo, StudioLike
 from sync.terms import Terms, read_terms, terms_or_default
 
 TRAIN = "sync.jobs.train"
+EXPAND = "sync.jobs.expand"
 QUIET_S = 20.0  # old predictions are removed when nobody answered for so long
 START_S = 30.0  # a worker forks and imports this long before it holds the trainer's lock
 
@@ -54,7 +56,7 @@ class Turn:
 
 
 def turn(world: World, project: str, sweep: bool = False) -> Turn:
-    """One turn: hear, adopt, publish the pool, decide, train, push, retire."""
+    """One turn: hear, adopt, publish the pool, decide, train, expand, push, retire."""
     changes, info = hear(world, project, sweep)
     adopt(world, project)
     terms = read_terms(world.settings, info.config)
@@ -65,6 +67,7 @@ def turn(world: World, project: str, sweep: bool = False) -> Turn:
         want(world, project, terms, decision)
     try:
         keep_training(world, project)
+        expand(world, project, terms)
     except QueueDown as down:
         done.problems.append(str(down))
     try:
@@ -149,6 +152,18 @@ def keep_training(world: World, project: str) -> None:
     world.jobs.forget(job_id)
     world.log.tried(project, wanted.snapshot)
     world.jobs.enqueue(TRAIN, project, wanted.snapshot, job_id=job_id)
+
+
+def expand(world: World, project: str, terms: Terms) -> None:
+    """After a round is judged, have children made of its rows, and train with them beside: the
+    human-only candidate never waits for that. Raises QueueDown."""
+    step = next_step(world.log.rounds(project), world.store.project(project), terms)
+    if isinstance(step, Challenge):
+        world.log.want(project, step.snapshot, step.reason, step)
+    elif step is not None:
+        job_id = f"expand-{project}-{step[:16]}"
+        if world.jobs.state(job_id)[0] == "unknown":
+            world.jobs.enqueue(EXPAND, project, step, job_id=job_id)
 
 
 def push_predictions(world: World, project: str, terms: Terms) -> Pushed:

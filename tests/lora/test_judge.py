@@ -55,6 +55,27 @@ def test_a_champion_on_another_base_is_judged_on_that_one(
     assert "champion could not be judged" in notes[0] and "trained on base" in notes[0]
 
 
+def test_the_version_without_synthetic_rows_is_judged_beside(
+    tiny: Base,
+    schema: Schema,
+    examples: list[Example],
+    candidate: Path,
+    make_version: MakeVersion,
+    project: ProjectStore,
+) -> None:
+    folders = [project.adapter_folder(make_version(seed).version) for seed in (5, 6)]
+
+    def judged(champion: Path | None, beside: Path | None) -> dict[str, Any]:
+        how: dict[str, Any] = {"candidate": candidate, "champion": champion, "beside": beside}
+        return judge_all(tiny, schema, examples, **how, notes=[])
+
+    assert "human" not in judged(folders[0], None)
+    both = judged(folders[0], folders[1])
+    assert both["human"] == judged(folders[1], None)["champion"] != both["champion"]
+    same = judged(folders[0], folders[0])
+    assert same["human"] == same["champion"]
+
+
 def test_the_pool_reaches_the_cold_start(
     tiny: Base, schema: Schema, examples: list[Example], candidate: Path
 ) -> None:

@@ -45,3 +45,23 @@ def test_a_report_without_a_champion_is_read() -> None:
     scores = {"candidate": {"mean": 0.5}, "cold": {"mean": 0.25}, "champion": None}
     seen = judged_from_report({"holdout": 12, "labels": 40, "scores": scores}, 0)
     assert seen == Judged(12, 0.5, 0.25, None, 40, 0)
+
+
+def test_with_synthetic_rows_it_must_beat_the_version_without_them_too() -> None:
+    made = replace(SEEN, synthetic=40, human=0.75)
+    assert judge(made, 10).promote
+    verdict = judge(replace(made, human=0.8), 10)
+    assert not verdict.promote
+    words = "with synthetic examples 0.800 is not above 0.800 without them on 20 blind labels"
+    assert verdict.reason == words
+    alone = judge(replace(made, human=None), 10)
+    assert not alone.promote and "no version without them" in alone.reason
+
+
+def test_a_report_of_a_challenger_is_read() -> None:
+    scores = {"candidate": {"mean": 0.5}, "cold": {"mean": 0.25}, "champion": None}
+    report = {"holdout": 12, "labels": 40, "synthetic": 7, "scores": scores}
+    assert judged_from_report(report, 0).human is None
+    scores["human"] = {"mean": 0.375}
+    seen = judged_from_report(report, 0)
+    assert (seen.synthetic, seen.human) == (7, 0.375)

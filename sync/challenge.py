@@ -1,0 +1,62 @@
+"""What is next for a project's expansion: make children of a judged round, or train with them.
+
+Only looks; the loop acts. At most one expansion and one challenger a human snapshot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from augment.standing import DEFAULT_SOURCES
+from lora.expansions import Expansions
+from lora.store import ProjectStore
+from sync.terms import Terms
+
+
+@dataclass(frozen=True)
+class Challenge:
+    """A snapshot with children that is to be trained, as the log keeps it. `upto`: the last
+    revision that its human rows were read at; `human`: the snapshot of these alone."""
+
+    snapshot: str
+    human: str
+    reason: str
+    synthetic: int
+    upto: int
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def makes_children(terms: Terms) -> bool:
+    """Whether any source is on that makes children; what the pool lends is borrowed in training."""
+    asked = terms.settings.augment.sources
+    on = [s for s, standing in DEFAULT_SOURCES.items() if standing.on]
+    wanted = [s.strip() for s in asked.split(",") if s.strip()] or on
+    return any(s != "pool" for s in wanted)
+
+
+def next_step(
+    rounds: Sequence[Mapping[str, Any]], store: ProjectStore, terms: Terms
+) -> Challenge | str | None:
+    """A challenger to train; or the human snapshot to expand; or nothing.
+
+    `rounds`: the log's, oldest first. A round that is under way comes first.
+    """
+    if not makes_children(terms) or not rounds or rounds[-1]["state"] != "settled":
+        return None
+    last = rounds[-1]
+    snapshot, place = str(last["snapshot"]), Expansions(store)
+    if place.human_of(snapshot):
+        return None  # it was the challenger
+    record = place.get(snapshot)
+    if record is None:
+        return snapshot
+    challenger = record["challenger"]
+    if challenger is None or any(r["snapshot"] == challenger for r in rounds):
+        return None
+    count = len(record["kept"])
+    reason = f"{count} synthetic examples made of {snapshot[:8]}"
+    return Challenge(challenger, snapshot, reason, count, int(last["upto"]))
