@@ -24,6 +24,7 @@ FLAGS = [
 PAGES = pytest.StashKey[list[Page]]()
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Real neighbours are shared, and so are their tests: one process runs them, one after another,
     while another runs the rest (`make test`)."""
