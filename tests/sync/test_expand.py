@@ -1,0 +1,154 @@
+"""An expansion from a snapshot to its challenger: the real rooms, the bundled base."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from augment.gains import Gain
+from label_config.values import Choice, Example, Origin, Snapshot
+from lora.expansions import Expansions, Interrupted
+from lora.store import ProjectStore, Store
+from settings import Augment, Settings
+from sync.expand import run
+from tests.lora.causal.made import causal_base
+
+pytestmark = pytest.mark.model  # embeds with MiniLM: seconds
+
+CONFIG = (
+    '<View><Text name="t" value="$text"/><Choices name="c" toName="t">'
+    '<Choice value="refund"/><Choice value="delivery"/></Choices></View>'
+)
+SAID = {
+    "refund": "please give me back the ${} that i don't owe for order 8823{}, it's from 12 May",
+    "delivery": "where is the parcel {} that you sent on 3 June at 14:{}5, it's late isn't it",
+}
+
+
+def example(n: int, side: str = "train") -> Example:
+    label = ("refund", "delivery")[n % 2]
+    apart = f"can somebody look at lamp {n * 37} of mine, the light flickers"
+    said = SAID[label].format(100 + 7 * n, n % 6)
+    text = {"text": said if side == "train" else apart}
+    name = f"annotation-{n}"
+    answer = (Choice("c", "t", (label,)),)
+    return Example(name, n, f"g{n}", side, text, answer, Origin("human", annotation=n))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    own = Augment(sources="noise,substitute")
+    return Settings(home=tmp_path, augment=own)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> ProjectStore:
+    return Store(tmp_path / "store").project("1")
+
+
+def frozen(place: ProjectStore, count: int = 24) -> str:
+    rows = [example(n) for n in range(count)] + [example(n, "holdout") for n in range(90, 96)]
+    return place.put_snapshot(Snapshot("1", CONFIG, tuple(rows), ({"text": "is it there yet"},)))
+
+
+def test_children_of_human_train_rows_stand_beside_them_in_the_challenger(
+    settings: Settings, place: ProjectStore
+) -> None:
+    human = frozen(place)
+    record = run(place, human, settings)
+    assert record == Expansions(place).get(human) or json.loads(json.dumps(record)) == (
+        Expansions(place).get(human)
+    )
+    challenger = place.snapshot(record["challenger"])
+    own = place.snapshot(human)
+    made = [e for e in challenger.examples if e.origin.kind == "synthetic"]
+    assert [e for e in challenger.examples if e.origin.kind == "human"] == list(own.examples)
+    parents = {e.id: e for e in own.train}
+    assert made and all(e.origin.parent in parents for e in made)
+    for child in made:
+        parent = parents[child.origin.parent or ""]
+        assert (child.answers, child.group, child.side) == (parent.answers, parent.group, "train")
+        assert child.texts != parent.texts and 0 < (child.origin.weight or 0) <= 0.5
+    funnel = record["funnel"]
+    assert funnel["kept"] == len(made) == len(record["kept"])
+    assert funnel["made"] == funnel["kept"] + sum(s["refused"] for s in funnel["steps"])
+    assert "synthesise" in record["policy"]["reason"]
+    assert Expansions(place).human_of(record["challenger"]) == human
+
+
+def test_the_same_snapshot_brings_the_same_challenger(
+    settings: Settings, place: ProjectStore
+) -> None:
+    human = frozen(place)
+    first, again = run(place, human, settings), run(place, human, settings)
+    assert first["challenger"] == again["challenger"] and first["kept"] == again["kept"]
+
+
+@pytest.mark.parametrize("how", ["regulated", "review"])
+def test_where_people_approve_no_child_reaches_a_snapshot(
+    settings: Settings, place: ProjectStore, how: str
+) -> None:
+    human = frozen(place)
+    own = replace(settings, augment=replace(settings.augment, review=how == "review"))
+    record = run(place, human, own, regulated=how == "regulated")
+    assert record["challenger"] is None and record["kept"] and record["policy"]["review"]
+    assert [p.stem for p in (place.folder / "snapshots").glob("*.json")] == [human]
+
+
+def test_gains_that_faded_stop_it_with_the_reason(settings: Settings, place: ProjectStore) -> None:
+    past = [Gain(20, -0.01, 0.02), Gain(22, 0.0, 0.02)]
+    record = run(place, frozen(place), settings, past=past)
+    assert record["challenger"] is None and "funnel" not in record
+    assert "the last 2 rounds brought no gain" in record["policy"]["reason"]
+
+
+def test_a_writer_that_was_cut_off_is_not_asked_twice(
+    settings: Settings, place: ProjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lora.causal.write import Writer
+
+    asked: list[int] = []
+    answer = Writer._some
+
+    def counted(self: Writer, prompts: Any) -> Any:
+        asked.append(len(prompts))
+        return answer(self, prompts)
+
+    monkeypatch.setattr(Writer, "_some", counted)
+    llama, load = causal_base("llama"), __import__("lora.base", fromlist=["load_base"]).load_base
+    named = lambda name, **how: llama if name == "writes" else load(name, **how)  # noqa: E731
+    monkeypatch.setattr("lora.base.load_base", named)
+    own = replace(settings, augment=Augment(sources="generate", generator="writes"))
+    human = frozen(place)
+    turns = iter([True, True, False])
+    with pytest.raises(Interrupted):
+        run(place, human, own, go_on=lambda: next(turns))
+    before = sum(asked)
+    assert Expansions(place).get(human) is None and before == 32
+    record = run(place, human, own)
+    assert sum(asked) == len(record["prompts"]), "each prompt once over both runs"
+    other = Store(tmp_path / "other").project("1")
+    assert run(other, frozen(other), own)["kept"] == record["kept"]
+
+
+def test_the_process_writes_its_record_and_says_what_it_did(
+    tmp_path: Path, place: ProjectStore
+) -> None:
+    human = frozen(place)
+    environ = {**os.environ, "ANNOTUNE_HOME": str(tmp_path)}
+    environ["ANNOTUNE_AUGMENT_SOURCES"] = "substitute"
+    argv = [sys.executable, "-m", "sync.expand", "--project", "1", "--snapshot", human]
+    done = subprocess.run(argv, env=environ, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    record = Expansions(place).get(human)
+    assert record and f"{len(record['kept'])} children kept" in done.stderr
+    argv[-1] = "f" * 64
+    gone = subprocess.run(argv, env=environ, capture_output=True, text=True, timeout=120)
+    assert gone.returncode == 2 and "ERROR" in gone.stderr
