@@ -1,4 +1,4 @@
-"""The command line: `annotune up | connect | status | check | compare | once | train | ...`.
+"""The command line: `annotune up | connect | status | check | compare | augment | once | ...`.
 
 Exit codes: 0 done; 1 an error of ours, or `check` found what is not predicted; 2 wrong usage or
 setting, or nothing that `check` can read; 3 a neighbour (Label Studio, backend, Redis) does not
@@ -29,8 +29,10 @@ from lora.errors import LoraError
 from lora.store import ProjectStore, Store
 from settings import InvalidSetting, Settings, load
 from sync import bootstrap, operate, show
+from sync.augmented import NothingToExpand, augmented
 from sync.backend_client import BackendDown
 from sync.check import Unreadable, check_file, check_project
+from sync.children import TrainingFailed
 from sync.compare import compare
 from sync.connect import NothingToPredict, connect
 from sync.loop import World, turn
@@ -52,6 +54,8 @@ EXITS: list[tuple[type[Exception], int]] = [
     (operate.NoSuchVersion, MISSING),
     (operate.Impossible, REFUSED),
     (NothingToPredict, REFUSED),
+    (NothingToExpand, REFUSED),
+    (TrainingFailed, REFUSED),
     (InvalidConfig, REFUSED),
     (LoraError, REFUSED),
 ]
@@ -295,6 +299,20 @@ def compare_(ctx: click.Context, project: str, bases: str, seeds: int, json_: bo
     _known(world, project)
     with _stopped_by_sigterm():
         found = compare(world, project, named, seeds)
+    show.text(json_, found.to_dict(), found.lines())
+
+
+@main.command("augment")
+@click.argument("project")
+@click.option("--dry-run", "dry", is_flag=True, help="Show what the next one would do; do nothing.")
+@as_json
+@click.pass_context
+def augment_(ctx: click.Context, project: str, dry: bool, json_: bool) -> None:
+    """Show what became of PROJECT's last expansion: policy, plan, funnel, samples and gain."""
+    world = _build(ctx)
+    _known(world, project)
+    with _stopped_by_sigterm():
+        found = augmented(world, project, dry)
     show.text(json_, found.to_dict(), found.lines())
 
 

@@ -14,13 +14,15 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from augment.aim import Plan, aim
-from augment.expand import Candidates, Rows, make
+from augment.expand import Candidates, Rows, make, questions
 from augment.gains import Gain
 from augment.guard.fit import fit_thresholds
 from augment.guard.guard import Passed, guard
@@ -37,7 +39,7 @@ from lora.crossfit import CrossFit, Embedder, crossfit
 from lora.errors import LoraError
 from lora.expansions import Expansions, Interrupted, Kept
 from lora.recipe import kind_of
-from lora.store import ProjectStore, Store
+from lora.store import ProjectStore, Store, write_atomic
 from settings import Settings, load
 from sync.processes import die_with_parent
 from sync.terms import read_terms
@@ -46,6 +48,7 @@ log = logging.getLogger(__name__)
 
 JUDGES = "minilm"
 """The encoder that embeds and judges where the project's own base writes."""
+SAMPLES = 3  # prompts that a preview shows
 
 
 def run(
@@ -94,6 +97,35 @@ def run(
     return record
 
 
+def preview(
+    store: ProjectStore,
+    snapshot: str,
+    settings: Settings,
+    *,
+    past: Sequence[Gain] = (),
+    regulated: bool = False,
+) -> dict[str, Any]:
+    """What `run` would do, with nothing asked of a writer and nothing written: the plan, what
+    writers would be asked, and the funnel of what needs no writer."""
+    work = _Work(store.snapshot(snapshot), settings, regulated, tuple(past))
+    asked = questions(work.plan, work.rows)
+    drawn = {s: of for s, of in work.plan.children.items() if s not in GENERATORS}
+    passed = work.guarded(make(replace(work.plan, children=drawn), work.rows))
+    return {
+        "snapshot": snapshot,
+        "policy": asdict(work.policy),
+        "profile": work.profile.to_dict(),
+        "plan": {"children": work.plan.children, "why": work.plan.why, "barren": work.plan.barren},
+        "asked": {
+            "prompts": len(asked),
+            "characters": sum(len(q.prompt.text) for q in asked),
+            "most_tokens": sum(q.prompt.most_tokens for q in asked),
+            "samples": [q.prompt.text for q in asked[:SAMPLES]],
+        },
+        "funnel": passed.funnel.to_dict() if drawn else None,
+    }
+
+
 def _shown(child: Example) -> dict[str, Any]:
     return {"id": child.id, "texts": dict(child.texts), "origin": asdict(child.origin)}
 
@@ -120,6 +152,7 @@ class _Work:
         self.profile: Profile = profile(self.human, self.schema, out, frozen.pool)
         self.policy: Policy = decide(self._situation(regulated, past))
         self.plan = self._plan()
+        self.rows = Rows(self.human, self.schema, self.profile, self._seed)
 
     def _situation(self, regulated: bool, past: tuple[Gain, ...]) -> Situation:
         own = self._settings.augment
@@ -153,16 +186,15 @@ class _Work:
         )
 
     def candidates(self, place: Expansions, go_on: Callable[[], bool]) -> Candidates:
-        rows = Rows(self.human, self.schema, self.profile, self._seed)
         if not GENERATORS & self.plan.children.keys():
-            return make(self.plan, rows)
+            return make(self.plan, self.rows)
         from lora.base import load_base
         from lora.causal.write import Writer
 
         threads = self._settings.train.threads
         writer = Writer(load_base(self._settings.augment.generator, threads=threads))
         kept = Kept(place.written, writer.name, writer, writer.batch, go_on)
-        return make(self.plan, rows, kept, kept.name)
+        return make(self.plan, self.rows, kept, kept.name)
 
     def guarded(self, candidates: Candidates) -> Passed:
         judged = Judges(self._judged.fold, self._judged.judges)
@@ -201,6 +233,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--project", required=True, help="the project's id")
     parser.add_argument("--snapshot", required=True, help="hash of the human snapshot")
     parser.add_argument("--past", default="[]", help="gains of earlier rounds as JSON")
+    parser.add_argument("--preview", type=Path, help="write here what would be done; do nothing")
     given = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     die_with_parent()
@@ -209,14 +242,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         terms = read_terms(settings, store.snapshot(given.snapshot).config)
         past = [Gain(**raw) for raw in json.loads(given.past)]
-        record = run(
-            store,
-            given.snapshot,
-            terms.settings,
-            past=past,
-            regulated=terms.regulated,
-            go_on=lambda: not _newer(store, given.snapshot),
-        )
+        known: dict[str, Any] = {"past": past, "regulated": terms.regulated}
+        if given.preview:
+            told = preview(store, given.snapshot, terms.settings, **known)
+            write_atomic(given.preview, json.dumps(told, ensure_ascii=False))
+            return 0
+        go_on = partial(_oldest, store, given.snapshot)
+        record = run(store, given.snapshot, terms.settings, **known, go_on=go_on)
     except Interrupted as reason:
         log.info("%s", reason)
         return 0
@@ -227,11 +259,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _newer(store: ProjectStore, snapshot: str) -> bool:
-    """Whether another snapshot was frozen after this one: its training matters more."""
+def _oldest(store: ProjectStore, snapshot: str) -> bool:
+    """Whether no other snapshot was frozen after this one: its training would matter more."""
     own = store.folder / "snapshots" / f"{snapshot}.json"
     when = own.stat().st_mtime_ns
-    return any(p.stat().st_mtime_ns > when for p in own.parent.glob("*.json"))
+    return all(p.stat().st_mtime_ns <= when for p in own.parent.glob("*.json"))
 
 
 if __name__ == "__main__":

@@ -206,6 +206,12 @@ def test_compare_refuses_what_ops_do_not_allow_and_leaves_signals_alone(run: Run
     assert signal.getsignal(signal.SIGTERM) == before
 
 
+def test_augment_says_what_is_missing(run: Run) -> None:
+    connected(run)
+    done = run("augment", "1")
+    assert done.exit_code == 5 and "has no round yet" in done.output
+
+
 def test_templates_are_listed_and_printed(run: Run, tmp_path: Path) -> None:
     names = [t["name"] for t in json.loads(run("templates", "--json").stdout)]
     assert "support-intents" in names and "support-intents" in run("templates").output

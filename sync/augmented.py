@@ -1,0 +1,127 @@
+"""`annotune augment`: what became of a project's expansion, or what the next one would do."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from augment.standing import DEFAULT_SOURCES
+from lora.expansions import Expansions
+from lora.store import ProjectStore
+from sync.children import run_child
+from sync.loop import World
+
+SAMPLES = 5  # children shown
+SHOWN = 160  # code points of each
+
+
+class NothingToExpand(Exception):
+    """No round of the project has been frozen yet."""
+
+
+@dataclass(frozen=True)
+class Augmented:
+    """A record of lora/expansions.py, or a preview of one; `gain`: what it brought, once judged."""
+
+    project: str
+    dry: bool
+    record: Mapping[str, Any]
+    gain: Mapping[str, float] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"project": self.project, "dry_run": self.dry, **self.record, "gain": self.gain}
+
+    def lines(self) -> list[str]:
+        return list(self._lines())
+
+    def _lines(self) -> Iterator[str]:
+        r = self.record
+        read, policy = r["profile"], r["policy"]
+        known = f"{read['right']} of {read['predicted']} read rightly by who never saw them"
+        yield f"project {self.project}, snapshot {r['snapshot'][:8]}: {read['rows']} human examples"
+        yield f"  {known if read['predicted'] else 'nothing that could be read out of fold'}"
+        yield f"  {policy['reason']}"
+        for source in DEFAULT_SOURCES:
+            if source in policy["off"]:
+                yield f"  without {source}: {policy['off'][source]}"
+        yield from self._plan(r.get("plan") or {})
+        if self.dry and r["asked"]["prompts"]:
+            yield from _asked(r["asked"])
+        if r.get("funnel"):
+            yield from _funnel(r["funnel"])
+        if self.gain:
+            d, e = self.gain["difference"], self.gain["error"]
+            yield f"  it brought {d:+.3f} ± {e:.3f} beside the human rows alone"
+
+    def _plan(self, plan: Mapping[str, Any]) -> Iterator[str]:
+        for source, of in plan.get("children", {}).items():
+            if of:
+                yield f"  {source}: {sum(of.values())} children of {len(of)} examples"
+        for control, labels in plan.get("barren", {}).items():
+            yield f"  {control}: no example yet of {', '.join(labels)}; a person's answer is needed"
+
+
+def _asked(asked: Mapping[str, Any]) -> Iterator[str]:
+    yield (
+        f"  would ask {asked['prompts']} times, {asked['characters']} characters to read and at "
+        f"most {asked['most_tokens']} tokens to write; for instance:"
+    )
+    for text in asked["samples"][:1]:
+        yield from (f"    | {line}" for line in text.splitlines())
+
+
+def _funnel(funnel: Mapping[str, Any]) -> Iterator[str]:
+    yield f"  made {funnel['made']}, kept {funnel['kept']}"
+    for step in funnel["steps"]:
+        state = "" if step["state"] == "on" else f"  ({step['state']})"
+        if step["refused"] or state:
+            yield f"    {step['name']:12} refused {step['refused']:4} of {step['came']}{state}"
+    for sample in funnel["samples"][:SAMPLES]:
+        for text in sample["texts"].values():
+            yield f"    {sample['transform']:12} {text[:SHOWN]!r}"
+
+
+def augmented(world: World, project: str, dry: bool) -> Augmented:
+    """The last expansion, or (`dry`) what one of the last human snapshot would do.
+
+    Raises NothingToExpand, and TrainingFailed where the preview's process fails.
+    """
+    store = world.store.project(project)
+    place = Expansions(store)
+    human = [
+        str(r["snapshot"])
+        for r in world.log.rounds(project)
+        if not place.human_of(str(r["snapshot"]))
+    ]
+    if not human:
+        raise NothingToExpand(
+            f"project {project} has no round yet; a round is frozen once there are "
+            f"{world.settings.train.least} human answers"
+        )
+    if dry:
+        return Augmented(project, True, _preview(world, store, human[-1], place))
+    for snapshot in reversed(human):
+        if record := place.get(snapshot):
+            verdict = store.verdict(record["challenger"]) if record["challenger"] else None
+            return Augmented(project, False, record, (verdict or {}).get("gain"))
+    raise NothingToExpand(
+        f"nothing was expanded in project {project} yet; --dry-run shows what would be, and "
+        "ANNOTUNE_AUGMENT_SOURCES names what to make children with"
+    )
+
+
+def _preview(world: World, store: ProjectStore, snapshot: str, place: Expansions) -> dict[str, Any]:
+    own = world.settings
+    with tempfile.TemporaryDirectory(dir=own.home, prefix=".augment-") as folder:
+        report = Path(folder) / "preview.json"
+        argv = [sys.executable, "-m", "sync.expand", "--project", store.name]
+        argv += ["--snapshot", snapshot, "--past", json.dumps(place.past())]
+        argv += ["--preview", str(report)]
+        log = Path(folder) / "log"
+        timeout_s = own.queue.timeout_s
+        return run_child(argv, report, log, threads=own.train.threads, timeout_s=timeout_s)
