@@ -129,7 +129,7 @@ def run(
         "notes": notes,
     }
     if "human" in scores:
-        report["gain"] = gain(scores["candidate"], scores["human"], holdout, len(train))
+        report["gain"] = gain(scores["candidate"], scores["human"], holdout, _humans(train))
     card = write_card(recipe, base.upstream, schema, report)
     (out / "README.md").write_text(card, encoding="utf-8")
     write_atomic(report_path(out), json.dumps(report, sort_keys=True, ensure_ascii=False))

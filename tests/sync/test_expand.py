@@ -16,7 +16,8 @@ from augment.gains import Gain
 from label_config.values import Choice, Example, Origin, Snapshot
 from lora.expansions import Expansions, Interrupted
 from lora.store import ProjectStore, Store
-from settings import Augment, Settings
+from settings import Augment, Gate, Settings, Train
+from sync import jobs
 from sync.expand import run
 from tests.lora.causal.made import causal_base
 
@@ -53,8 +54,9 @@ def place(tmp_path: Path) -> ProjectStore:
     return Store(tmp_path / "store").project("1")
 
 
-def frozen(place: ProjectStore, count: int = 24) -> str:
-    rows = [example(n) for n in range(count)] + [example(n, "holdout") for n in range(90, 96)]
+def frozen(place: ProjectStore, count: int = 24, blind: int = 6) -> str:
+    rows = [example(n) for n in range(count)]
+    rows += [example(n, "holdout") for n in range(90, 90 + blind)]
     return place.put_snapshot(Snapshot("1", CONFIG, tuple(rows), ({"text": "is it there yet"},)))
 
 
@@ -152,3 +154,28 @@ def test_the_process_writes_its_record_and_says_what_it_did(
     argv[-1] = "f" * 64
     gone = subprocess.run(argv, env=environ, capture_output=True, text=True, timeout=120)
     assert gone.returncode == 2 and "ERROR" in gone.stderr
+
+
+def test_a_challenger_is_judged_beside_the_human_only_version(
+    settings: Settings, place: ProjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    human = frozen(place, blind=12)
+    short = Train(steps=8, rank=2)
+    own = replace(settings, home=tmp_path, train=short, gate=Gate(least_blind=10))
+    monkeypatch.setattr(jobs, "load", lambda environ: own)
+    jobs.train("1", human)
+    first = place.verdict(human)
+    assert first is not None and "gain" not in first and "human" not in first["scores"]
+    record = run(place, human, own)
+    reason = jobs.train("1", record["challenger"])
+    verdict = place.verdict(record["challenger"])
+    assert verdict is not None and verdict["reason"] == reason
+    scores, gain = verdict["scores"], verdict["gain"]
+    assert scores["human"]["right"].keys() == scores["candidate"]["right"].keys()
+    assert gain["difference"] == pytest.approx(
+        scores["candidate"]["mean"] - scores["human"]["mean"], abs=1e-3
+    )
+    assert gain["answers"] == 24 and Expansions(place).past() == [gain]
+    assert verdict["labels"] == first["labels"], "children are nobody's answers"
+    assert any("synthetic examples together weigh" in note for note in verdict["notes"])
+    assert verdict["promoted"] is (scores["candidate"]["mean"] > scores["human"]["mean"])
