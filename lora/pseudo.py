@@ -13,7 +13,9 @@ from lora.start import FROZEN_STRENGTH, Floats, Ints, logistic, with_names
 
 POOL_SAMPLE, POOL_CHARS = 1500, 150_000  # pool texts that are looked at, and their length
 SURE_SHARE = 0.5  # of a label's texts, by margin
-MANY_LABELS, MANY_ANSWERS = 20, 400  # from so many answers on, few labels gain nothing
+MANY_ANSWERS, PER_LABEL = 400, 7
+"""Answers, in all and a label, beyond both of which nothing is borrowed: BANKING77 at 10 a label had
+.841 and .839 with the pool, .846 and .849 without (2,000 other train rows, two seeds)."""
 
 
 def borrow(
@@ -24,7 +26,7 @@ def borrow(
     `names`: the label names' vectors, or None where they are not trusted. For each label the surer
     half of its texts, at most three times its fair share of the answers. `count`: labels there are.
     """
-    if not len(pool) or (len(labels) > MANY_ANSWERS and count < MANY_LABELS):
+    if not len(pool) or len(labels) > max(MANY_ANSWERS, PER_LABEL * count):
         return []
     points, targets = vectors, labels
     weights: Floats = np.ones(len(labels))

@@ -47,3 +47,5 @@ def test_nothing_is_borrowed_where_it_cannot_help() -> None:
     assert borrow(vectors[:1], LABELS[:1], None, POOL, K) == []
     many = np.arange(500) % K
     assert borrow(around(many, 0.1, 1), many, None, POOL, K) == []
+    assert borrow(around(many, 0.1, 1), many, None, POOL, 77), "six or seven answers a label"
+    assert borrow(around(many, 0.1, 1), many, None, POOL, 50) == [], "ten a label"

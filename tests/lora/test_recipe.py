@@ -241,6 +241,7 @@ def test_the_fit_number_is_raised_when_its_numbers_change() -> None:
             plan.ENOUGH_SPANS,
         ),
         *(pseudo.POOL_SAMPLE, pseudo.POOL_CHARS, pseudo.SURE_SHARE, spans.WEIGHT),
+        *(pseudo.MANY_ANSWERS, pseudo.PER_LABEL, plan.MADE),
     ]
     digest = hashlib.sha256(repr(numbers).encode()).hexdigest()[:12]
-    assert (recipe.FIT, digest) == (4, "a38900f56612")
+    assert (recipe.FIT, digest) == (5, "c07258f4b9c2")
