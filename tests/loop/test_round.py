@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import socket
+import subprocess
+import sys
+import tempfile
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
@@ -30,11 +36,14 @@ def test_start_training_trains_while_webhooks_stay_quick_and_rollback_serves_at_
     api.call("POST", f"/api/ml/{backend}/train")  # the Start Training button
     wait_for(store.is_training, 60, "Start Training started nothing")
     waits: list[float] = []
-    while store.is_training() and len(waits) < 400:
-        waits.append(_nudge(settings, project))
+    idle: list[float] = []
+    with _bare_server() as bare:
+        while store.is_training() and len(waits) < 400:
+            waits.append(_nudge(settings, project))
+            idle.append(_timed(lambda: httpx.get(bare, timeout=5).raise_for_status()))
     assert len(waits) >= 100, "the training ended before enough webhooks were measured"
-    quick = sorted(waits)[: len(waits) * 99 // 100]
-    assert quick[-1] < 0.2, f"99 of 100 webhooks should be answered within 200 ms: {quick[-5:]}"
+    slowest, bar = _most_of(waits), max(0.2, 2 * _most_of(idle))
+    assert slowest < bar, f"99 of 100 webhooks within {bar:.3f} s, not {slowest:.3f} s"
 
     state = annotune.settled(1)
     assert state["labels"] == 11 and state["last_verdict"]["version"]
@@ -85,11 +94,57 @@ def _predictions(annotune: Any) -> int:
 
 def _nudge(settings: Any, project: str) -> float:
     body = {"action": "ANNOTATION_CREATED", "project": {"id": int(project)}}
-    began = time.monotonic()
     headers = {SECRET_HEADER: settings.sync.secret}
-    answer = httpx.post(f"{settings.sync.url}/webhook", json=body, headers=headers, timeout=5)
-    assert answer.json() == {"status": "ok"}
+
+    def send() -> None:
+        answer = httpx.post(f"{settings.sync.url}/webhook", json=body, headers=headers, timeout=5)
+        assert answer.json() == {"status": "ok"}
+
+    return _timed(send)
+
+
+def _timed(act: Callable[[], object]) -> float:
+    began = time.monotonic()
+    act()
     return time.monotonic() - began
+
+
+def _most_of(waits: list[float]) -> float:
+    """What 99 of 100 do not exceed."""
+    return sorted(waits)[len(waits) * 99 // 100 - 1]
+
+
+@contextmanager
+def _bare_server() -> Iterator[str]:
+    """Python's own HTTP server in a process of its own: what this machine takes for nothing at all,
+    at this moment, since other tests may run beside."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    argv = [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1"]
+    with tempfile.TemporaryDirectory() as nothing:
+        running = subprocess.Popen(
+            argv, cwd=nothing, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        try:
+            _until(lambda: _answers(port), "the bare server did not start")
+            yield f"http://127.0.0.1:{port}/"
+        finally:
+            running.terminate()
+            running.wait(10)
+
+
+def _until(true: Callable[[], bool], otherwise: str, seconds: float = 30.0) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, otherwise
+        time.sleep(0.1)
+
+
+def _answers(port: int) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/", timeout=5).is_success
+    except httpx.TransportError:
+        return False
 
 
 def _shown(annotune: Any) -> Any:

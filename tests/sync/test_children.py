@@ -42,6 +42,7 @@ def test_an_interrupt_while_it_is_being_started_is_not_lost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Python's hooks around a fork would swallow it; here it comes right before one."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # `make test &` ignores it
     begun: list[subprocess.Popen[bytes]] = []
 
     class Interrupted(subprocess.Popen):  # type: ignore[type-arg]
@@ -51,10 +52,13 @@ def test_an_interrupt_while_it_is_being_started_is_not_lost(
             begun.append(self)
 
     monkeypatch.setattr(subprocess, "Popen", Interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        run(tmp_path, "import time; time.sleep(60)")
-    assert begun[0].poll() is not None, "the child was started, and killed"
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run(tmp_path, "import time; time.sleep(60)")
+        assert begun[0].poll() is not None, "the child was started, and killed"
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_one_without_a_report_is_an_error_of_ours(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -261,7 +262,9 @@ def test_an_interrupted_run_leaves_nothing_behind(
     env |= {"ANNOTUNE_TRAIN_BASES": folders[1], "ANNOTUNE_TRAIN_STEPS": "100000"}
     before = below(tmp_path)
     argv = [sys.executable, "-m", "sync.cli", "compare", "1", "--bases", ",".join(folders)]
-    running = subprocess.Popen(argv, env=env, cwd=ROOT, stderr=subprocess.PIPE)
+    hears = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # `make test &` would ignore it
+    how: dict[str, Any] = {"env": env, "cwd": ROOT, "stderr": subprocess.PIPE}
+    running = subprocess.Popen(argv, **how, preexec_fn=hears)
     try:
         end = time.monotonic() + 60
         while not any("lora.train" in c.cmdline() for c in psutil.Process(running.pid).children()):
