@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 import torch
 
 COLDEST, HOTTEST = 0.1, 10.0
+SOFT = 3.0
+ROUNDS, STEP, CLOSE = 300, 0.5, 1e-4  # of the leanings' fixed point, in nats
 PULL = 0.5
 """Standard deviation of log temperature around 0, believed before any row is seen: a dozen rows
 that are all right would otherwise make it as cold as can be."""
@@ -41,15 +43,25 @@ class Calibration:
 
 
 def batch_calibration(values: Sequence[str], tables: torch.Tensor) -> Calibration:
-    """From [texts, options] log p of unlabelled texts: an option's usual gain is taken off.
+    """From [texts, options] log p of unlabelled texts: what makes every option as likely as another
+    over all of them, at temperature SOFT, is taken off.
 
-    As batch calibration (Zhou et al. 2023, arXiv:2309.17249), but the mean of log p and not the log
-    of the mean, which a few sure texts would set: .75 to .55 on SNIPS train rows with SmolLM2.
+    Batch calibration (Zhou et al. 2023, arXiv:2309.17249) takes off the log of the mean chance,
+    which a few sure texts set; the mean of log p, which is this at an endless temperature, is set
+    by how unlikely the unlikely is. SmolLM2, train rows, five draws of 100 pool texts, at 1, SOFT
+    and endless: SNIPS .770, .784, .763 (400 rows); sms_spam .596, .587, .585 (300 rows).
     """
     if not len(tables):
         return Calibration()
-    mean = torch.log_softmax(tables.double(), dim=-1).mean(dim=0)
-    return Calibration(leaning=dict(zip(values, mean.tolist(), strict=True)))
+    table = tables.double()
+    leaning = torch.log_softmax(table, dim=-1).mean(dim=0)
+    for _ in range(ROUNDS):
+        chance = torch.softmax((table - leaning) / SOFT, dim=-1).mean(dim=0)
+        step = SOFT * (chance.clamp_min(1e-30).log() + math.log(len(chance)))
+        leaning = leaning + STEP * step
+        if float(step.abs().max()) < CLOSE:
+            break
+    return Calibration(leaning=dict(zip(values, leaning.tolist(), strict=True)))
 
 
 def fit_temperature(tables: Sequence[torch.Tensor], gold: Sequence[int]) -> float:

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from lora.causal.calibrate import Calibration, batch_calibration, fit_temperature
+from lora.causal.calibrate import SOFT, Calibration, batch_calibration, fit_temperature
 
 VALUES = ("a", "b", "c")
 
@@ -39,6 +39,15 @@ def test_an_option_that_every_text_likes_loses_its_lead() -> None:
     plain, calibrated = Calibration().chances(tables, VALUES), made.chances(tables, VALUES)
     assert plain.argmax(-1).tolist() == [0, 0, 0]
     assert calibrated.argmax(-1).tolist() == [0, 1, 2]
+
+
+def test_over_the_pool_every_option_becomes_as_likely_as_another() -> None:
+    draw = torch.Generator().manual_seed(1)
+    tables = torch.randn(80, 3, generator=draw) * 4 + torch.tensor([6.0, 0.0, -5.0])
+    leaning = batch_calibration(VALUES, tables).leaning
+    off = tables.double() - torch.tensor([leaning[v] for v in VALUES])
+    assert torch.softmax(off / SOFT, -1).mean(0).tolist() == pytest.approx([1 / 3] * 3, abs=1e-4)
+    assert torch.log_softmax(tables, -1).mean(0).tolist() != pytest.approx(list(leaning.values()))
 
 
 def test_an_option_nobody_knows_leans_as_the_others_do() -> None:
