@@ -1,7 +1,8 @@
 """How much to expand, from what, and when not to: the mission's decision tree as one function.
 
-`decide` is to be read from top to bottom. It never sees the holdout: accuracy and gains are
-measured out of fold on train rows (law 4), since a ratio chosen on the holdout is fitted to it.
+`decide` is to be read from top to bottom. Accuracy is measured out of fold on train rows, since a
+ratio chosen on the holdout would be fitted to it (law 4). What it knows of the holdout are past
+gains alone: one number a round, of rounds whose verdict has fallen.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from typing import Any
 from augment.standing import DEFAULT_SOURCES
 from lora.expansions import Expansions
 from lora.store import ProjectStore
+from sync.challenge import is_challenger
 from sync.children import run_child
 from sync.loop import World
 
@@ -93,11 +94,7 @@ def augmented(world: World, project: str, dry: bool) -> Augmented:
     """
     store = world.store.project(project)
     place = Expansions(store)
-    human = [
-        str(r["snapshot"])
-        for r in world.log.rounds(project)
-        if not place.human_of(str(r["snapshot"]))
-    ]
+    human = [str(r["snapshot"]) for r in world.log.rounds(project) if not is_challenger(r)]
     if not human:
         raise NothingToExpand(
             f"project {project} has no round yet; a round is frozen once there are "

@@ -38,20 +38,21 @@ def makes_children(terms: Terms) -> bool:
     return any(s != "pool" for s in wanted)
 
 
-def next_step(
-    rounds: Sequence[Mapping[str, Any]], store: ProjectStore, terms: Terms
-) -> Challenge | str | None:
+def is_challenger(round_: Mapping[str, Any]) -> bool:
+    """Whether a round of the log was a challenger's: then its report is a Challenge."""
+    return bool(round_["report"].get("human"))
+
+
+def next_step(rounds: Sequence[Mapping[str, Any]], store: ProjectStore) -> Challenge | str | None:
     """A challenger to train; or the human snapshot to expand; or nothing.
 
     `rounds`: the log's, oldest first. A round that is under way comes first.
     """
-    if not makes_children(terms) or not rounds or rounds[-1]["state"] != "settled":
+    if not rounds or rounds[-1]["state"] != "settled" or is_challenger(rounds[-1]):
         return None
     last = rounds[-1]
-    snapshot, place = str(last["snapshot"]), Expansions(store)
-    if place.human_of(snapshot):
-        return None  # it was the challenger
-    record = place.get(snapshot)
+    snapshot = str(last["snapshot"])
+    record = Expansions(store).get(snapshot)
     if record is None:
         return snapshot
     challenger = record["challenger"]

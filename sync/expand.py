@@ -41,7 +41,6 @@ from lora.expansions import Expansions, Interrupted, Kept
 from lora.recipe import kind_of
 from lora.store import ProjectStore, Store, write_atomic
 from settings import Settings, load
-from sync.processes import die_with_parent
 from sync.terms import read_terms
 
 log = logging.getLogger(__name__)
@@ -236,7 +235,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--preview", type=Path, help="write here what would be done; do nothing")
     given = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    die_with_parent()
     settings = load(os.environ)
     store = Store(settings.store).project(given.project)
     try:

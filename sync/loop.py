@@ -12,7 +12,7 @@ from jobs import Jobs, QueueDown
 from lora.store import Store
 from settings import Settings
 from sync.backend_client import BackendClient, BackendDown
-from sync.challenge import Challenge, next_step
+from sync.challenge import Challenge, makes_children, next_step
 from sync.decide import Decision, Situation, decide
 from sync.freeze import freeze
 from sync.log import Log
@@ -157,7 +157,9 @@ def keep_training(world: World, project: str) -> None:
 def expand(world: World, project: str, terms: Terms) -> None:
     """After a round is judged, have children made of its rows, and train with them beside: the
     human-only candidate never waits for that. Raises QueueDown."""
-    step = next_step(world.log.rounds(project), world.store.project(project), terms)
+    if not makes_children(terms):
+        return
+    step = next_step(world.log.rounds(project), world.store.project(project))
     if isinstance(step, Challenge):
         world.log.want(project, step.snapshot, step.reason, step)
     elif step is not None:

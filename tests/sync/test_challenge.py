@@ -25,7 +25,8 @@ def terms(sources: str = "noise") -> Terms:
 
 
 def a_round(snapshot: str = HUMAN, state: str = "settled") -> dict[str, Any]:
-    return {"snapshot": snapshot, "state": state, "upto": 7}
+    report = {"human": HUMAN} if snapshot == MADE else {}
+    return {"snapshot": snapshot, "state": state, "upto": 7, "report": report}
 
 
 def record(place: Expansions, challenger: str | None) -> None:
@@ -44,23 +45,22 @@ def test_by_default_nothing_is_made(sources: str, makes: bool) -> None:
 def test_a_judged_round_is_expanded_once_then_challenged_once(tmp_path: Path) -> None:
     project = Store(tmp_path).project("1")
     place = Expansions(project)
-    assert next_step([], project, terms()) is None
-    assert next_step([a_round(state="wanted")], project, terms()) is None
-    assert next_step([a_round()], project, terms("")) is None
-    assert next_step([a_round()], project, terms()) == HUMAN
+    assert next_step([], project) is None
+    assert next_step([a_round(state="wanted")], project) is None
+    assert next_step([a_round()], project) == HUMAN
     record(place, MADE)
-    step = next_step([a_round()], project, terms())
+    step = next_step([a_round()], project)
     assert step == Challenge(MADE, HUMAN, f"1 synthetic examples made of {HUMAN[:8]}", 1, 7)
-    assert next_step([a_round(), a_round(MADE)], project, terms()) is None
+    assert next_step([a_round(), a_round(MADE)], project) is None
     newer = "c" * 64
     rounds = [a_round(), a_round(MADE), a_round(newer)]
-    assert next_step(rounds, project, terms()) == newer
+    assert next_step(rounds, project) == newer
 
 
 def test_an_expansion_that_kept_nothing_ends_there(tmp_path: Path) -> None:
     project = Store(tmp_path).project("1")
     record(Expansions(project), None)
-    assert next_step([a_round()], project, terms()) is None
+    assert next_step([a_round()], project) is None
 
 
 def test_the_loop_expands_after_the_verdict_and_trains_the_challenger_after_that(
