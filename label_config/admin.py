@@ -1,4 +1,5 @@
-"""The `annotune-*` attributes that an admin may write on the config's root <View>.
+"""The `annotune-*` attributes that an admin may write: on the config's root <View>, and one on a
+<TextArea>.
 
 Label Studio keeps attributes it does not know. A value that cannot be read is named, and the
 default of the settings stands.
@@ -19,22 +20,30 @@ ATTRIBUTES = {
     "annotune-regulated": "true or false",
     "annotune-blind-share": "a share from 0.05 to 0.5, or a percentage such as 20%",
 }
+ROLE = "annotune-role"
+"""Of a <TextArea>, what its texts are for; read with that tag (label_config/notes.py)."""
 
 
 def read_admin(root: Element) -> tuple[Admin, tuple[Unsupported, ...]]:
-    """What the root says, and an entry for each attribute that cannot be read or stands below."""
+    """What the root says, and an entry for each attribute that cannot be read or stands in a place
+    where it says nothing."""
     found: dict[str, Any] = {}
     refused: list[Unsupported] = []
     for element in root.iter():
         for name, value in element.attrib.items():
             if not isinstance(element.tag, str) or not str(name).lower().startswith(PREFIX):
                 continue
-            problem = _read(str(name), str(value), found) if element is root else _BELOW
+            problem: tuple[str, str] | None
+            if str(name).lower() == ROLE:
+                problem = None if element.tag == "TextArea" else _NO_ROLE
+            else:
+                problem = _read(str(name), str(value), found) if element is root else _BELOW
             if problem:
                 refused.append(Unsupported(str(name), element.tag, *problem))
     return Admin(**found), tuple(refused)
 
 
+_NO_ROLE = (f"{ROLE} is read on a <TextArea> only", "move it to the <TextArea> that is meant")
 _BELOW = ("annotune attributes are read on the root <View> only", "move it to the root <View>")
 
 

@@ -142,6 +142,13 @@ def read_written(value: Mapping[str, Any]) -> str | None:
     return "\n".join(part for part in written if part.strip())
 
 
+def read_typed(value: object) -> tuple[str, ...]:
+    """What was typed into a TextArea, a submission each, without those that say nothing."""
+    raw = value.get("text") if isinstance(value, Mapping) else None
+    parts = raw if isinstance(raw, list) else [raw]
+    return tuple(p.strip() for p in parts if isinstance(p, str) and p.strip())
+
+
 def write_labels(
     control: Control, labels: tuple[str, ...], known: tuple[Label, ...]
 ) -> dict[str, Any]:

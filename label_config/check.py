@@ -10,8 +10,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from label_config.controls import Control, Label, Schema, Unsupported
+from label_config.controls import Control, Label, Note, Schema, Unsupported
 from label_config.names import spell_out
+from label_config.notes import NOTE_USE
 from label_config.schema import read_schema
 
 MANY_LABELS = 200
@@ -43,23 +44,37 @@ class Verdict:
 
 
 @dataclass(frozen=True)
+class NoteUse:
+    """A TextArea that is no answer to predict, and what is done with what people type there."""
+
+    name: str
+    role: str
+    use: str
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Report:
-    """All of a config. `admin`: the annotune attributes found on its root."""
+    """All of a config. `admin`: the annotune attributes found on its root; `notes`: where experts
+    write data, which counts neither as predicted nor as not."""
 
     verdicts: tuple[Verdict, ...]
     admin: tuple[tuple[str, object], ...] = ()
+    notes: tuple[NoteUse, ...] = ()
 
     @property
     def predicted(self) -> int:
         return sum(v.predicted for v in self.verdicts)
 
     def to_dict(self) -> dict[str, Any]:
-        """A form for JSON: {"controls": [...], "admin": {...}}; empty fields are left out."""
+        """A form for JSON: {"controls": [...], "admin": {...}, "notes": [...]}; empty fields are
+        left out."""
         controls = [
             {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(c).items() if v != ""}
             for c in self.verdicts
         ]
-        return {"controls": controls, "admin": dict(self.admin)}
+        notes = [{**asdict(n), "warnings": list(n.warnings)} for n in self.notes]
+        return {"controls": controls, "admin": dict(self.admin), "notes": notes}
 
 
 def check(config: Schema | str, urls: bool = False) -> Report:
@@ -68,7 +83,8 @@ def check(config: Schema | str, urls: bool = False) -> Report:
     verdicts = [_predicted(schema, c) for c in schema.controls]
     verdicts += [_refused(u) for u in schema.unsupported]
     admin = ((k.replace("_", "-"), v) for k, v in asdict(schema.admin).items() if v is not None)
-    return Report(tuple(verdicts), tuple((f"annotune-{k}", v) for k, v in admin))
+    notes = tuple(_note(schema, n) for n in schema.notes)
+    return Report(tuple(verdicts), tuple((f"annotune-{k}", v) for k, v in admin), notes)
 
 
 def report_lines(report: Report) -> list[str]:
@@ -84,6 +100,9 @@ def report_lines(report: Report) -> list[str]:
             lines.append(f"    to change that: {v.remedy}")
         lines += [f"    only shown {v.shown_when}"] if v.shown_when else []
         lines += [f"    warning: {w}" for w in v.warnings]
+    for n in report.notes:
+        lines += [f"{n.name} <TextArea>: {n.role}: {n.use}"]
+        lines += [f"    warning: {w}" for w in n.warnings]
     lines += [f"{name}: {value}" for name, value in report.admin]
     count = f"{report.predicted} of {len(report.verdicts)}"
     return [*lines, f"{count} entries are predicted" if report.verdicts else "no control found"]
@@ -126,6 +145,17 @@ def _predicted(schema: Schema, control: Control) -> Verdict:
         shown_when=when,
         warnings=tuple(_warnings(schema, control)),
     )
+
+
+def _note(schema: Schema, note: Note) -> NoteUse:
+    warnings = []
+    if note.role == "variant" and schema.keys != (note.key,):
+        read = " and ".join(f"${k}" for k in schema.keys) or "nothing"
+        warnings.append(
+            f"it is left out: a variant takes the place of the one text that is read, ${note.key}, "
+            f"and here {read} is read"
+        )
+    return NoteUse(note.name, note.role, NOTE_USE[note.role], tuple(warnings))
 
 
 def _refused(u: Unsupported) -> Verdict:

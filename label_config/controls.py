@@ -32,6 +32,8 @@ texts, labelled pieces of a text, or a text of its own. Several controls share a
 made for a form, but for "text", which only a causal base can write."""
 BaseKind = Literal["encoder", "causal"]
 """What a base can say: choices, scales, numbers and spans, or these and texts."""
+Role = Literal["variant", "context"]
+"""What an expert's own words are for: another text with the same answer, or the reason of it."""
 WITHOUT_LABELS = frozenset({"Number", "TextArea"})
 
 
@@ -152,6 +154,19 @@ class Control:
 
 
 @dataclass(frozen=True)
+class Note:
+    """A TextArea marked `annotune-role`, in which experts write data: it is not predicted.
+
+    variant: each text typed there is an example with its task's own answer, read from `key`, whose
+    place it takes; context: what they say of an answer, for a generator. `key` of a context: "".
+    """
+
+    name: str
+    role: Role
+    key: str = ""
+
+
+@dataclass(frozen=True)
 class Unsupported:
     """A tag that is not predicted, why, and what would make it so."""
 
@@ -163,7 +178,8 @@ class Unsupported:
 
 @dataclass(frozen=True)
 class Schema:
-    """What one project asks for. `controls` are predicted; `unsupported` are named, not guessed.
+    """What one project asks for. `controls` are predicted; `unsupported` are named, not guessed;
+    into `notes` people write for training alone.
 
     `whole`: the digest of the schema that this is a part of (see `served_by`); "": it is no part.
     """
@@ -173,9 +189,10 @@ class Schema:
     objects: tuple[TextObject, ...] = ()
     admin: Admin = Admin()
     whole: str = ""
+    notes: tuple[Note, ...] = ()
 
     def __post_init__(self) -> None:
-        names = [c.name for c in self.controls]
+        names = [*(c.name for c in self.controls), *(n.name for n in self.notes)]
         twice = sorted({n for n in names if names.count(n) > 1})
         if twice:
             raise InvalidValue(

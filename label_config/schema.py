@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from label_studio_sdk.label_interface import LabelInterface
 
-from label_config.admin import read_admin
+from label_config.admin import ROLE, read_admin
 from label_config.conditions import ConditionProblem, follow_conditions, read_conditions
 from label_config.controls import (
     WITHOUT_LABELS,
@@ -20,11 +20,13 @@ from label_config.controls import (
     ControlKind,
     InvalidValue,
     Label,
+    Note,
     Schema,
     TextObject,
     Unsupported,
 )
 from label_config.labels import LabelProblem, flat_labels, rating_labels, tree_labels
+from label_config.notes import NoteProblem, read_note
 from label_config.objects import ObjectProblem, read_object
 from label_config.refusals import NO_CONTROLS, REFUSED, refusal
 from label_config.tree import Element, attributes
@@ -78,10 +80,16 @@ def read_schema(config: str, urls: bool = False) -> Schema:
     admin, refused_admin = read_admin(root)
     named = {str(e.attrib["name"]): e for e in root.iter() if _is_object(e)}
     read: list[_Read] = []
+    notes: list[Note] = []
     refused: list[Unsupported] = []
     for element in _controls(root):
         verdict = _verdict(element, named, urls)
-        (read if isinstance(verdict, _Read) else refused).append(verdict)  # type: ignore[arg-type]
+        if isinstance(verdict, _Read):
+            read.append(verdict)
+        elif isinstance(verdict, Note):
+            notes.append(verdict)
+        else:
+            refused.append(verdict)
     read, clashing = _without_clashes(read)
     controls, unmet = follow_conditions(r.control for r in read)
     refused += clashing
@@ -95,10 +103,11 @@ def read_schema(config: str, urls: bool = False) -> Schema:
         for c, name in unmet
     ]
     kept = {c.name for c in controls}
-    if len(kept) < len(controls):
+    if len(kept | {n.name for n in notes}) < len(controls) + len(notes):
         raise InvalidConfig("the label config names two controls alike; give each its own name")
     objects = dict.fromkeys(o for r in read if r.control.name in kept for o in r.objects)
-    return Schema(controls, (*refused, *refused_admin), tuple(objects), admin)
+    unsupported = (*refused, *refused_admin)
+    return Schema(controls, unsupported, tuple(objects), admin, notes=tuple(notes))
 
 
 def _is_object(element: Element) -> bool:
@@ -120,10 +129,14 @@ def _controls(root: Element) -> Iterator[Element]:
             yield element
 
 
-def _verdict(element: Element, named: dict[str, Element], urls: bool) -> _Read | Unsupported:
+def _verdict(element: Element, named: dict[str, Element], urls: bool) -> _Read | Note | Unsupported:
     tag, attr = str(element.tag), attributes(element)
     name = attr.get("name", "")
     try:
+        if tag == "TextArea" and ROLE in attr:
+            _check_whole(attr)
+            read_conditions(element)
+            return read_note(attr, named, urls)
         if tag == "TextArea":  # what it writes about may be no text, which says more
             for target in attr.get("toname", "").split(","):
                 if target.strip() in named:
@@ -134,8 +147,15 @@ def _verdict(element: Element, named: dict[str, Element], urls: bool) -> _Read |
             raise _Refused("it has no name", 'give it a name="..."')
         objects = tuple(_target(n, named, urls) for n in _to_names(tag, attr))
         return _Read(_control(element, tag, attr, objects), objects)
-    except (_Refused, ObjectProblem, LabelProblem, ConditionProblem) as problem:
+    except (_Refused, NoteProblem, ObjectProblem, LabelProblem, ConditionProblem) as problem:
         return Unsupported(name or tag, tag, problem.reason, problem.remedy)
+
+
+def _check_whole(attr: dict[str, str]) -> None:
+    for option, asks in (("perregion", "span"), ("peritem", "item")):
+        if attr.get(option, "").lower() == "true":
+            written = {"perregion": "perRegion", "peritem": "perItem"}[option]
+            raise _Refused(f"{written} asks for an answer for each {asks}", f"drop {written}")
 
 
 def _to_names(tag: str, attr: dict[str, str]) -> list[str]:
@@ -163,10 +183,7 @@ def _control(
 ) -> Control:
     """The Control of a tag of PREDICTED; raises one of the problems with reason and remedy."""
     target = objects[0]
-    for option, asks in (("perregion", "span"), ("peritem", "item")):
-        if attr.get(option, "").lower() == "true":
-            written = {"perregion": "perRegion", "peritem": "perItem"}[option]
-            raise _Refused(f"{written} asks for an answer for each {asks}", f"drop {written}")
+    _check_whole(attr)
     if tag in _SPANS and target.kind not in _SPANS[tag]:
         fit = "ParagraphLabels" if target.kind == "Paragraphs" else "Labels"
         raise _Refused(f"<{tag}> cannot mark a <{target.kind}>", f"use <{fit}>")

@@ -60,6 +60,8 @@ def _example_to_dict(e: Example) -> dict[str, Any]:
         body["options"] = {k: [_label_to_dict(x) for x in v] for k, v in e.options.items()}
     if e.unasked:
         body["unasked"] = {k: list(v) for k, v in e.unasked.items()}
+    if e.context:
+        body["context"] = list(e.context)
     return body
 
 
@@ -93,6 +95,7 @@ def snapshot_from_json(text: str) -> Snapshot:
                 origin=Origin(**e["origin"]),
                 options=_options(e.get("options", {})),
                 unasked={k: tuple(v) for k, v in e.get("unasked", {}).items()},
+                context=tuple(e.get("context", ())),
             )
             for e in raw["examples"]
         )

@@ -207,7 +207,8 @@ class Example:
     """One row to learn from or to be judged on: texts by data key, the right answer, its origin.
 
     `unasked`: by control of spans the labels that were not on offer when it was answered, so that
-    no mark of them says nothing.
+    no mark of them says nothing. `context`: what the expert said of the answer, for generators; no
+    model reads it.
     """
 
     id: str
@@ -219,6 +220,7 @@ class Example:
     origin: Origin = field(default_factory=Origin)
     options: Mapping[str, tuple[Label, ...]] = field(default_factory=dict)
     unasked: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    context: tuple[str, ...] = ()
 
     @property
     def inputs(self) -> Inputs:

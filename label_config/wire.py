@@ -19,6 +19,7 @@ from label_config.answers import (
     lost_labels,
     read_labels,
     read_number,
+    read_typed,
     read_written,
     write_labels,
 )
@@ -42,6 +43,8 @@ class Read:
     unplaced: bool = False
     """Whether a span has no place in the text: without it the row would teach that nothing is
     there."""
+    typed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By TextArea that is marked with a role what was typed there, a submission each."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,8 @@ def read_result(schema: Schema, data: Mapping[str, object], result: object) -> R
     for raw in result:
         reader.read(raw)
     vanished = tuple(dict.fromkeys(reader.vanished))
-    return Read(tuple(reader.regions), tuple(reader.dropped), vanished, reader.unplaced)
+    regions, dropped = tuple(reader.regions), tuple(reader.dropped)
+    return Read(regions, dropped, vanished, reader.unplaced, reader.typed)
 
 
 class _Reader:
@@ -121,6 +125,8 @@ class _Reader:
         self.dropped: list[str] = []
         self.unplaced = False
         self.vanished: list[tuple[str, str]] = []
+        self.typed: dict[str, tuple[str, ...]] = {}
+        self._notes = {n.name for n in schema.notes}
         self._ours = {c.name: c for c in schema.controls}
         self._foreign = {u.name for u in schema.unsupported}
         self._sources = _Sources(schema, data)
@@ -132,6 +138,9 @@ class _Reader:
             self.dropped.append(f"a region is a {type(raw).__name__}, not an object")
             return
         name = raw.get("from_name")
+        if isinstance(name, str) and name in self._notes:
+            self.typed[name] = (*self.typed.get(name, ()), *read_typed(raw.get("value")))
+            return
         control = self._ours.get(name) if isinstance(name, str) else None
         if control is None:
             known = isinstance(name, str) and name in self._foreign

@@ -56,6 +56,7 @@ def test_the_answer_to_a_sample_task_is_accepted(
     stored = here.push(prediction)
     assert [p["result"] for p in stored] == [prediction["result"]] * 2
     schema = read_schema(here.config)
+    assert (schema.admin, schema.notes) == (read_schema(config).admin, read_schema(config).notes)
     answered = {r["from_name"] for r in prediction["result"]}
     sure = {c.name for c in schema.controls if c.form == "one" and not c.when and not c.options}
     assert sure <= answered  # a single choice is answered from the first minute

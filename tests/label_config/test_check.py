@@ -81,4 +81,4 @@ def test_the_dict_is_plain_json() -> None:
     body = json.loads(json.dumps(check(XML).to_dict()))
     assert body["admin"] == {"annotune-target": 0.9}
     assert body["controls"][0]["keys"] == ["text"] and body["controls"][0]["predicted"] is True
-    assert len(body["controls"]) == 9
+    assert len(body["controls"]) == 9 and body["notes"] == []

@@ -57,6 +57,13 @@ SNAPSHOT = Snapshot(
 )
 
 
+def test_what_an_expert_said_is_kept_and_nothing_said_leaves_older_names_alone() -> None:
+    assert "context" not in snapshot_to_json(SNAPSHOT)
+    said = replace(SNAPSHOT, examples=(replace(ROW, context=("said A", "meant B")),))
+    again = snapshot_from_json(snapshot_to_json(said))
+    assert again == said and again.hash == said.hash != SNAPSHOT.hash
+
+
 def test_a_snapshot_reads_back_equal_with_the_same_name() -> None:
     back = snapshot_from_json(snapshot_to_json(SNAPSHOT))
     assert back == SNAPSHOT and back.hash == SNAPSHOT.hash

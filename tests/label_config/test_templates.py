@@ -17,6 +17,11 @@ PREDICTED = {
     "support-intents": {"intent": "one of 7 labels", "urgency": "a rating from 1 to 3"},
     "transaction-fraud": {"verdict": "one of 3 labels", "signs": "any of 4 labels"},
 }
+NOTES: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
+    "clinical-entities": (("context", ()),),
+    "support-intents": (("variant", ()), ("context", ())),
+    "transaction-fraud": (("variant", ()), ("context", ())),
+}
 
 
 def test_all_templates_are_there() -> None:
@@ -29,6 +34,7 @@ def test_a_template_reads_and_says_what_is_predicted(name: str) -> None:
     report = check(template.config)
     assert {v.name: v.form for v in report.verdicts if v.predicted} == PREDICTED[name]
     assert report.predicted == len(report.verdicts)
+    assert tuple((n.role, n.warnings) for n in report.notes) == NOTES.get(name, ())
     assert not any(v.warnings for v in report.verdicts)
     assert template.about and len(template.tasks) == 3
     schema = read_schema(template.config)
