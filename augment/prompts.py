@@ -30,6 +30,9 @@ Guidance = Mapping[str, Mapping[str, Sequence[str]]]
 """Control -> label -> what experts wrote beside their answers, as guidance for a generator."""
 
 
+MOST_SAID = 300  # code points of one such sentence that a generator is told
+
+
 @dataclass(frozen=True)
 class Brief:
     """`parent`: whose child; `style`: the form of a real row; `voice`: what this child tries (""
@@ -110,6 +113,19 @@ def write_brief(
         unlike_why=tuple(why for _, why in contrasts),
         guidance=tuple(_guidance(parent, guidance or {}, rng)),
     )
+
+
+def guidance_of(examples: Sequence[Example]) -> Guidance:
+    """What experts said of their answers (`Example.context`), under each label of that answer.
+
+    Of human train rows; raises InvalidValue at a row that judges.
+    """
+    said: dict[str, dict[str, dict[str, None]]] = {}
+    for e in originals(examples):
+        told = dict.fromkeys(" ".join(s.split())[:MOST_SAID] for s in e.context)
+        for control, label in labels_of(e.answers) if told else ():
+            said.setdefault(control, {}).setdefault(label, {}).update(told)
+    return {c: {v: tuple(told) for v, told in of.items()} for c, of in said.items()}
 
 
 def form_of(real: str, style: Style, rng: random.Random) -> list[str]:

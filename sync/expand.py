@@ -30,6 +30,7 @@ from augment.guard.values import Context, Judges
 from augment.guard.vectors import row_vectors
 from augment.policy import Policy, Situation, decide
 from augment.profile import Profile, profile
+from augment.prompts import guidance_of
 from augment.standing import GENERATORS, Source
 from augment.values import Vectors
 from label_config.controls import InvalidValue
@@ -151,7 +152,8 @@ class _Work:
         self.profile: Profile = profile(self.human, self.schema, out, frozen.pool)
         self.policy: Policy = decide(self._situation(regulated, past))
         self.plan = self._plan()
-        self.rows = Rows(self.human, self.schema, self.profile, self._seed)
+        said = guidance_of(self.human)
+        self.rows = Rows(self.human, self.schema, self.profile, self._seed, said)
 
     def _situation(self, regulated: bool, past: tuple[Gain, ...]) -> Situation:
         own = self._settings.augment

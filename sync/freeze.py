@@ -7,7 +7,7 @@ under the config as it is now: what it no longer has is dropped from them and co
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -24,6 +24,7 @@ from sync.log_tasks import LoggedTask
 from sync.pool import pool_texts
 from sync.studio_values import SeenAnnotation
 from sync.terms import Terms
+from sync.variants import Typed, apart_from, said_of, typed_variants
 
 MOST = 50_000  # answers in one snapshot
 Vanished = tuple[tuple[str, str], ...]
@@ -39,12 +40,15 @@ class FreezeReport:
     holdout: int
     pool: int
     left_out: Mapping[str, int]
-    """How many answered tasks were left out, by reason."""
+    """How many answered tasks were left out, by reason; the reasons of texts that experts typed
+    begin with `variant:`, and count texts."""
     dropped: Mapping[str, Mapping[str, int]]
     """How many answers named a control or label that the config no longer has, by control and
     label; what else their tasks were answered stayed in."""
     base: str = ""
     regulated: bool = False
+    variants: int = 0
+    """How many rows of `train` were typed by experts beside their answers."""
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -65,12 +69,13 @@ def freeze(log: Log, project: str, terms: Terms, most: int = MOST) -> tuple[Snap
     since = log.labels_since(project)
     left_out, dropped = Counter[str](), defaultdict[str, Counter[str]](Counter)
     examples: list[Example] = []
+    variants: list[Example] = []
     answers = _one_a_task(log.current_annotations(project))
     for a in sorted(answers.values(), key=lambda a: (a.created_at, a.id), reverse=True):
         task = tasks.get(a.task)
         if task is None:
             left_out["the task was deleted"] += 1
-        elif len(examples) == most:
+        elif len(examples) + len(variants) >= most:
             left_out[f"older than the latest {most} answers"] += 1
         else:
             made = _row(terms, task, a, shown[a.task], since)
@@ -78,9 +83,13 @@ def freeze(log: Log, project: str, terms: Terms, most: int = MOST) -> tuple[Snap
                 left_out[made.example] += 1
             else:
                 examples.append(made.example)
+            variants += made.typed.examples
+            left_out.update(made.typed.left_out)
             for control, label in made.vanished:
                 dropped[control][label or UNNAMED] += 1
-    examples.sort(key=lambda e: e.task)
+    apart = apart_from(_blind_texts(terms, tasks.values(), examples), project, variants)
+    left_out.update(apart.left_out)
+    examples = sorted([*examples, *apart.examples], key=lambda e: (e.task, len(e.id), e.id))
     waiting = (t for t in tasks.values() if t.id not in answers and not terms.regulated)
     texts = pool_texts(terms, project, waiting, terms.settings.train.pool)
     snapshot = Snapshot(project, terms.config, tuple(examples), texts)
@@ -93,7 +102,18 @@ def freeze(log: Log, project: str, terms: Terms, most: int = MOST) -> tuple[Snap
         {control: dict(labels) for control, labels in dropped.items()},
         base=terms.base,
         regulated=terms.regulated,
+        variants=len(apart.examples),
     )
+
+
+def _blind_texts(
+    terms: Terms, tasks: Iterable[LoggedTask], examples: Iterable[Example]
+) -> Iterator[str]:
+    """The texts that judge or are going to; of those at addresses only those that judge."""
+    yield from (text for e in examples if e.side == "holdout" for text in e.texts.values())
+    for task in tasks:
+        if task.place.blind and not terms.fetches:
+            yield from task_texts(terms.schema, task.data).by_key.values()
 
 
 def _one_a_task(annotations: Iterable[SeenAnnotation]) -> dict[int, SeenAnnotation]:
@@ -116,6 +136,7 @@ class _Row:
 
     example: Example | str
     vanished: Vanished = ()
+    typed: Typed = Typed()
 
 
 def _row(
@@ -140,7 +161,7 @@ def _row(
         return _Row("the answer does not fit the label config", read.vanished)
     if read.unplaced:
         return _Row("a span of the answer is not in the text", read.vanished)
-    if not read.regions and a.result:
+    if not read.regions and _holds_more(schema, a.result):
         return _Row("the answer holds nothing that is predicted")
     unasked = _unasked(schema, a, read.regions, since)
     if not read.regions and not _could_mark(schema, unasked):
@@ -155,8 +176,16 @@ def _row(
         origin=Origin(kind="human", annotation=a.id),
         options=texts.options,
         unasked=unasked,
+        context=said_of(schema, read.typed),
     )
-    return _Row(example, read.vanished)
+    limit = terms.settings.backend.max_text
+    return _Row(example, read.vanished, typed_variants(schema, example, read.typed, limit))
+
+
+def _holds_more(schema: Schema, result: object) -> bool:
+    """Whether a result holds more than what experts typed for training."""
+    notes = {n.name for n in schema.notes}
+    return isinstance(result, list) and any(r.get("from_name") not in notes for r in result)
 
 
 def _could_mark(schema: Schema, unasked: Mapping[str, tuple[str, ...]]) -> bool:

@@ -91,6 +91,12 @@ def resemblance(a: frozenset[int], b: frozenset[int]) -> float:
     return shared / (len(a) + len(b) - shared)
 
 
+def alike(one: str, other: str) -> bool:
+    """Whether two texts would be of one group: the same after normalisation, or resembling."""
+    a, b = normalise(one), normalise(other)
+    return a == b or resemblance(sketch(a), sketch(b)) >= ALIKE
+
+
 def is_blind(project: str, group: str, share: float) -> bool:
     """Whether a group is held out: the same answer on every machine, for ever."""
     drawn = hashlib.sha256(f"{project}/{group}".encode()).digest()
@@ -134,6 +140,13 @@ class Groups:
         place = self._earliest_like(marks) or self._found(_name(normal))
         self._add(normal, marks, place)
         return place
+
+    def like(self, text: str) -> Place | None:
+        """The place of what a text is like, without taking the text in; None: nothing is."""
+        normal = normalise(text)
+        if not normal:
+            return None
+        return self._same.get(normal) or self._earliest_like(sketch(normal))
 
     def _found(self, group: str) -> Place:
         drawn = Place(group, is_blind(self._project, group, self._share))

@@ -4,7 +4,7 @@ import pytest
 
 from augment import prompts
 from augment.profile import OutOfFold, profile
-from augment.prompts import Brief, write_brief
+from augment.prompts import MOST_SAID, Brief, guidance_of, write_brief
 from label_config.controls import Control, InvalidValue, Label, Schema
 from label_config.values import Choice, Example, Origin, Span
 
@@ -68,6 +68,20 @@ def test_more_probability_than_chance_makes_a_pair_before_the_first_row_falls() 
     found = profile(ROWS, SCHEMA, sure)
     told = write_brief(ROWS[-2], ROWS, SCHEMA, found, 0)
     assert told.unlike_why == ('It means "top up", not "card delay".',)
+
+
+def test_what_experts_said_stands_under_each_label_of_the_answer_once() -> None:
+    said = [
+        replace(ROWS[0], context=("says late,\nmeans stolen", "x" * 999)),
+        replace(ROWS[1], context=("says late, means stolen",)),
+        *ROWS[2:-1],
+        replace(ROWS[-1], answers=(), context=("of no label",)),
+    ]
+    assert guidance_of(said) == {
+        "intent": {"lost_card": ("says late, means stolen", "x" * MOST_SAID)}
+    }
+    with pytest.raises(InvalidValue, match="holdout"):
+        guidance_of([replace(ROWS[0], side="holdout", context=("of a row that judges",))])
 
 
 def test_experts_sentences_of_its_label_are_told_and_of_no_other() -> None:

@@ -194,3 +194,11 @@ def test_a_row_from_before_the_control_was_there_teaches_nothing_about_it(
 ) -> None:
     made = replace(example(1, "play", "play"), unasked={"parts": ("thing", "colour")})
     assert [dict(r.tags) for r in rows_of_example(tiny, schema, made)] == [{}]
+
+
+def test_what_an_expert_said_is_in_no_row(tiny: Base, schema: Schema) -> None:
+    plain = example(1, "play the red song", "play", ("song", "thing"))
+    said = replace(plain, context=("said red, meant blue",))
+    assert said != plain and said.inputs == plain.inputs
+    rows = rows_of_example(tiny, schema, said)
+    assert rows and rows == rows_of_example(tiny, schema, plain)

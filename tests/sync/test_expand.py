@@ -18,7 +18,7 @@ from lora.expansions import Expansions, Interrupted
 from lora.store import ProjectStore, Store
 from settings import Augment, Gate, Settings, Train
 from sync import jobs
-from sync.expand import run
+from sync.expand import preview, run
 from tests.lora.causal.made import causal_base
 
 pytestmark = pytest.mark.model  # embeds with MiniLM: seconds
@@ -138,6 +138,22 @@ def test_a_writer_that_was_cut_off_is_not_asked_twice(
     assert sum(asked) == len(record["prompts"]), "each prompt once over both runs"
     other = Store(tmp_path / "other").project("1")
     assert run(other, frozen(other), own)["kept"] == record["kept"]
+
+
+def test_what_experts_said_is_told_to_the_writer_and_stands_in_no_child(
+    settings: Settings, place: ProjectStore
+) -> None:
+    human = frozen(place)
+    own = place.snapshot(human)
+    said = [replace(e, context=(f"a secret of the {e.side}",)) for e in own.examples]
+    told = place.put_snapshot(replace(own, examples=tuple(said)))
+    writes = replace(settings, augment=Augment(sources="generate", generator="smollm"))
+    asked = preview(place, told, writes)["asked"]
+    assert asked["samples"] and all("a secret of the train" in s for s in asked["samples"])
+    assert "a secret of the holdout" not in str(asked)
+    before = preview(place, human, writes)["asked"]
+    assert before["prompts"] == asked["prompts"] and "secret" not in str(before)
+    assert run(place, told, settings)["kept"] == run(place, human, settings)["kept"] != []
 
 
 def test_the_process_writes_its_record_and_says_what_it_did(

@@ -90,3 +90,10 @@ def test_a_row_never_holds_more_than_the_base_reads() -> None:
     made, _ = token_rows(small, CHAT, schema(), [long])
     assert made and all(len(r.ids) <= 160 for r in made)
     assert all(said(r).endswith("<|im_end|>") for r in made)
+
+
+def test_what_an_expert_said_is_in_no_prompt_and_no_answer() -> None:
+    plain = example(1, "play the red song", "play", ("song", "thing"))
+    said = replace(plain, context=("said red, meant blue",))
+    made = token_rows(BASE, CHAT, schema(), [said])
+    assert made == token_rows(BASE, CHAT, schema(), [plain]) and made[0]
