@@ -32,21 +32,30 @@ UNIT_S = 4 * 3600.0  # of one process; far above what any takes, so that none ha
 def done(path: Path) -> dict[tuple[str, int, int, str], Cell]:
     """The finished cells of this fit; one of an older fit is not there, nor a last line that a
     kill cut."""
-    if not path.exists():
-        return {}
-    text = path.read_text(encoding="utf-8")
-    cells = [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
     return {
         (c["set"], c["n"], c["seed"], c["method"]): c
-        for c in cells
+        for c in read_cells(path)
         if c["fit"] == fit_of(c["method"])
     }
 
 
 def keep(path: Path, unit: Unit, method: str, facts: Mapping[str, Any]) -> None:
-    """Append a finished cell, in the place of a last line that a kill cut."""
+    """Append a finished cell."""
     cell = {"set": unit.set, "n": unit.n, "seed": unit.seed, "method": method}
-    line = json.dumps({**cell, "fit": fit_of(method), **facts}, sort_keys=True) + "\n"
+    add_cell(path, {**cell, "fit": fit_of(method), **facts})
+
+
+def read_cells(path: Path) -> list[Cell]:
+    """All lines but a last one that a kill cut."""
+    if not path.exists():
+        return []
+    text = path.read_text(encoding="utf-8")
+    return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+
+
+def add_cell(path: Path, cell: Cell) -> None:
+    """Append a line, in the place of a last one that a kill cut."""
+    line = json.dumps(cell, sort_keys=True) + "\n"
     with path.open("a+b") as handle:
         handle.seek(0)
         handle.truncate(handle.read().rfind(b"\n") + 1)
@@ -105,7 +114,8 @@ def next_time(words: str, now: datetime) -> datetime:
     return found if found > now else found + timedelta(days=1)
 
 
-def _listed(words: str, known: Sequence[str], option: str) -> list[str]:
+def listed(words: str, known: Sequence[str], option: str) -> list[str]:
+    """The words of an option; SystemExit at one that is not known."""
     given = [word.strip() for word in words.split(",") if word.strip()]
     if odd := [word for word in given if word not in known]:
         raise SystemExit(f"{option} {odd[0]!r} is none of {', '.join(known)}")
@@ -125,8 +135,8 @@ def main() -> int:
         return 0
     failed = 0
     if not given.table:
-        only = _listed(given.only, list(BY_NAME), "--only")
-        seeds = [int(s) for s in _listed(given.seeds, [str(s) for s in SEEDS], "--seeds")]
+        only = listed(given.only, list(BY_NAME), "--only")
+        seeds = [int(s) for s in listed(given.seeds, [str(s) for s in SEEDS], "--seeds")]
         until = next_time(given.until, datetime.now()) if given.until else None
         failed = run_all(units(only, seeds or SEEDS), CELLS, until)
     summary = summarise(done(CELLS))

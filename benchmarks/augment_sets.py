@@ -1,0 +1,178 @@
+"""What `augment.py` measures: the data sets, the modes, the cells, and their order. No model."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+import math
+import pkgutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal
+
+import augment.guard
+from augment import prompts
+from augment.guard.guard import ALWAYS, FILTERS
+from augment.guard.values import Thresholds
+from augment.policy import HALF
+from augment.profile import measure
+from augment.standing import GENERATORS, Source
+from benchmarks.causal_sets import BY_NAME as CAUSAL_SETS
+from benchmarks.causal_sets import DataSet
+from lora.recipe import FIT
+
+Kind = Literal["first", "written", "judge", "ratios", "ablations"]
+Key = tuple[str, int, int, str, float]
+"""Set, examples, seed, mode, ratio."""
+
+RULES = 1
+"""Raised when sources, aim or this benchmark make other children of the same rows."""
+SEEDS = (0, 1, 2, 3, 4)
+EXAMPLES, MORE = 50, 100
+RATIO, RATIOS = 3.0, (1.0, 5.0, 10.0)
+SOURCES: tuple[Source, ...] = ("noise", "substitute", "rewrite", "generate")
+"""All that fit a set; `inputs` fits none, since in none is a text the answer."""
+
+SETS = (
+    CAUSAL_SETS["snips"],
+    CAUSAL_SETS["purchase_card"],
+    CAUSAL_SETS["snips slots"],
+    CAUSAL_SETS["banking77"],
+    DataSet("mts_notes", "mts_notes", "choice", "section"),
+    DataSet("cuad_clauses", "cuad_clauses", "choice", "clause"),
+)
+BY_NAME = {s.name: s for s in SETS}
+CLOSER = ("snips", "purchase_card")  # with other ratios, 100 examples, and filters left out
+SWITCHABLE = tuple(name for name in FILTERS if name not in ALWAYS)
+
+
+@dataclass(frozen=True)
+class Mode:
+    """What is learned from beside the human rows and the label names. `pool`: texts without labels
+    are lent; `aimed`: by need, else the same to every row; `off`: filters left out."""
+
+    name: str
+    sources: tuple[Source, ...] = ()
+    pool: bool = False
+    aimed: bool = True
+    off: frozenset[str] = frozenset()
+
+    @property
+    def writes(self) -> bool:
+        """Whether a generator is asked."""
+        return bool(GENERATORS & set(self.sources))
+
+
+FIRST = (
+    Mode("none"),
+    Mode("pool", pool=True),
+    Mode("noise", ("noise",)),
+    Mode("substitute", ("substitute",)),
+    Mode("all", SOURCES, pool=True),
+)
+WRITTEN = (
+    Mode("generate", ("generate",)),
+    Mode("rewrite", ("rewrite",)),
+    Mode("uniform", SOURCES, pool=True, aimed=False),
+)
+ABLATIONS = (
+    *(Mode(f"without {f}", SOURCES, pool=True, off=frozenset({f})) for f in SWITCHABLE),
+    Mode("without guard", SOURCES, pool=True, off=frozenset(SWITCHABLE)),
+)
+JUDGE = Mode("judge", SOURCES, pool=True)
+"""No training: what one who learned from the full train set says of the children of `all`."""
+MODES = {m.name: m for m in (*FIRST, *WRITTEN, *ABLATIONS, JUDGE)}
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What is run in one go, in a process of its own; it leaves one cell for each of `asked`."""
+
+    set: str
+    n: int
+    seed: int
+    kind: Kind
+
+    @property
+    def key(self) -> str:
+        return f"{self.set}/{self.n}/{self.seed}/{self.kind}"
+
+    @property
+    def asked(self) -> tuple[tuple[Mode, float], ...]:
+        """Modes with their ratios."""
+        if self.kind == "ratios":
+            more = [(MODES["all"], ratio) for ratio in (RATIO, *RATIOS)]
+            return (*more[1:],) if self.n == EXAMPLES else ((MODES["pool"], 0.0), *more)
+        some = {"first": FIRST, "written": WRITTEN, "judge": (JUDGE,), "ablations": ABLATIONS}
+        return tuple((m, RATIO if m.sources else 0.0) for m in some[self.kind])
+
+    def cells(self) -> list[Key]:
+        return [(self.set, self.n, self.seed, m.name, ratio) for m, ratio in self.asked]
+
+
+def units(only: Sequence[str] = (), seeds: Sequence[int] = SEEDS) -> list[Unit]:
+    """All units, the most telling ones first: one seed on all sets, then all seeds, then other
+    ratios and numbers of examples, then what each filter is worth."""
+    sets = [s.name for s in SETS if not only or s.name in only]
+    closer = [name for name in CLOSER if name in sets]
+    kinds: tuple[Kind, ...] = ("first", "written", "judge")
+    made = [Unit(name, EXAMPLES, seed, kind) for seed in seeds for kind in kinds for name in sets]
+    for n in (EXAMPLES, MORE):
+        made += [Unit(name, n, seed, "ratios") for seed in seeds for name in closer]
+    made += [Unit(name, EXAMPLES, seed, "ablations") for seed in seeds for name in closer]
+    return made
+
+
+def unit_of(key: str) -> Unit:
+    """The unit of that key; SystemExit where there is none."""
+    found = next((u for u in units() if u.key == key), None)
+    if found is None:
+        raise SystemExit(
+            f"no cell {key!r}; a cell is SET/EXAMPLES/SEED/KIND, e.g. {units()[0].key}"
+        )
+    return found
+
+
+def written_plans(n: int) -> list[tuple[Mode, float]]:
+    """All plans that ask a generator, in the order in which they may claim its answers."""
+    whole = MODES["all"]
+    first = [(whole, RATIO)]
+    if n == EXAMPLES:
+        first += [(mode, RATIO) for mode in WRITTEN]
+    return [*first, *((whole, ratio) for ratio in RATIOS)]
+
+
+def weight(ratio: float) -> float:
+    """Of a child in the loss, as the policy would have it."""
+    return min(HALF, 1 / ratio)
+
+
+def blind_of(n: int) -> int:
+    """Examples that are kept apart to judge on: a fifth of all answers, `n` the other four."""
+    return math.ceil(n / 4)
+
+
+def made_with(mode: str, generator: str) -> str:
+    """What a cell was made with: another one is run again."""
+    m = MODES[mode]
+    if not m.sources:
+        return f"fit {FIT}"
+    rules = f"rules {RULES}, profile {measure.VERSION}, prompts {prompts.VERSION}"
+    by = f", {generator}" if m.writes else ""
+    return f"fit {FIT}, {rules}, guard {guard_digest()}{by}"
+
+
+@cache
+def guard_digest() -> str:
+    """8 hex digits of the guard's constants, fall-backs and order of filters."""
+    found: dict[str, object] = {"filters": list(FILTERS), "bars": Thresholds().to_dict()}
+    for info in pkgutil.iter_modules(augment.guard.__path__):
+        module = importlib.import_module(f"augment.guard.{info.name}")
+        for name, value in vars(module).items():
+            if name.isupper() and isinstance(value, int | float | str | tuple | frozenset):
+                kept = sorted(value) if isinstance(value, frozenset) else repr(value)
+                found[f"{info.name}.{name}"] = kept
+    raw = json.dumps(found, sort_keys=True)
+    return hashlib.sha256(raw.encode("utf-8", "surrogatepass")).hexdigest()[:8]

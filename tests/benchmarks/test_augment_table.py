@@ -1,0 +1,140 @@
+"""What the expansion benchmark's tables say, and how its intervals are made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from benchmarks.augment_table import as_table, chosen, summarise
+from benchmarks.intervals import Mean, clustered, mean_of, paired
+
+Found = dict[Any, dict[str, Any]]
+
+
+def cell(
+    name: str,
+    mode: str,
+    seed: int,
+    value: float,
+    blind: float = 0.5,
+    ratio: float | None = None,
+    n: int = 50,
+    **facts: Any,
+) -> Found:
+    if ratio is None:
+        ratio = 0.0 if mode in {"none", "pool"} else 3.0
+    funnel = {"planned": 150, "made": 120, "kept": 40, "missing": {}, "refused": {"drift": 80}}
+    own: dict[str, Any] = {} if ratio == 0 else {**funnel, "policy": {"ratio": 4.0}}
+    own |= {"scores": {"accuracy": value}, "blind": {"accuracy": blind}, "blind_rows": 13}
+    return {(name, n, seed, mode, ratio): {**own, "cpu_s": {"fit": 10.0 + seed}, **facts}}
+
+
+def together(*cells: Found) -> Found:
+    return {key: value for some in cells for key, value in some.items()}
+
+
+def line(table: str, begins: str) -> str:
+    (found,) = [x for x in table.splitlines() if x.startswith(begins)]
+    return found
+
+
+def test_an_interval_is_students() -> None:
+    found = mean_of([0.01, 0.02, 0.03, 0.04, 0.05])
+    assert found is not None and found.value == pytest.approx(0.03)
+    assert found.low == pytest.approx(0.03 - 2.776445 * 0.0158114 / 5**0.5, abs=1e-6)
+    assert found.above and not found.below
+    assert mean_of([0.2]) == Mean(0.2, None, None, 1) and not Mean(0.2, None, None, 1).above
+    assert mean_of([]) is None
+
+
+def test_only_seeds_that_both_have_are_compared() -> None:
+    assert paired({2: 0.9, 0: 0.5, 1: 0.7}, {0: 0.4, 2: 0.4, 5: 0.1}) == pytest.approx([0.1, 0.5])
+
+
+def test_sets_count_once_whatever_their_seeds() -> None:
+    found = clustered({"a": [0.3] * 5, "b": [0.1], "c": []})
+    assert found is not None and found.value == pytest.approx(0.2) and found.n == 2
+    alike = clustered({"a": [0.1, 0.3], "b": [0.2]})
+    assert alike is not None and alike.high == pytest.approx(0.2)  # seeds add no width of their own
+
+
+def test_the_loop_takes_the_challenger_only_where_it_is_better_on_blind_rows() -> None:
+    found = together(
+        cell("snips", "pool", 0, 0.80, blind=0.6),
+        cell("snips", "all", 0, 0.70, blind=0.7),  # better on the blind rows, worse on the test
+        cell("snips", "pool", 1, 0.80, blind=0.6),
+        cell("snips", "all", 1, 0.90, blind=0.6),  # a tie stays with the human-only one
+        cell("snips", "all", 2, 0.90, blind=0.9),  # nothing beside it
+        cell("snips", "none", 0, 0.75),
+        cell("snips", "none", 1, 0.75),
+    )
+    assert chosen(found, "snips") == {0: "all", 1: "pool"}
+    table = as_table(summarise(found))
+    assert "| snips | 2 | 13 | 1 | 1 |" in table.splitlines()
+    assert line(table, "| choice - pool ").startswith(
+        "| choice - pool | -0.050 [-0.685, +0.585] (2)"
+    )
+    assert "| +0.000 [-0.635, +0.635] (2) |" in line(table, "| choice - none ")
+
+
+def test_the_quality_and_its_gains() -> None:
+    found = together(
+        *(cell("snips", "none", seed, 0.8) for seed in (0, 1)),
+        *(cell("snips", "pool", seed, 0.9) for seed in (0, 1)),
+        cell("mts_notes", "none", 0, 0.5),
+        cell("mts_notes", "pool", 0, 0.5),
+    )
+    table = as_table(summarise(found))
+    assert line(table, "| snips | 0.8").startswith("| snips | 0.800 ± 0.000 (2) | 0.900 ± 0.000")
+    gain = line(table, "| pool - none ")
+    assert "| +0.100 [+0.100, +0.100] (2) |" in gain and "| +0.000 (1) |" in gain
+    assert gain.endswith("| +0.050 [-0.585, +0.685] (2) |")
+    assert "noise - none" not in table
+
+
+def test_the_curve_of_ratios_begins_at_the_pool() -> None:
+    found = together(
+        cell("snips", "pool", 0, 0.8),
+        cell("snips", "all", 0, 0.85, ratio=3.0),
+        cell("snips", "all", 0, 0.7, ratio=10.0),
+        cell("purchase_card", "all", 0, 0.7, ratio=1.0, n=100),
+        cell("banking77", "pool", 0, 0.7),
+    )
+    table = as_table(summarise(found))
+    assert "| snips | 50 | 0 | 0.800 (1) |  | 0 |  |" in table.splitlines()
+    assert "| snips | 50 | 10 | 0.700 (1) | -0.100 (1) | 40 | 4.0 |" in table.splitlines()
+    assert "| purchase_card | 100 | 1 | 0.700 (1) |  | 40 | 4.0 |" in table.splitlines()
+    assert "| banking77 | 50 | 0" not in table
+
+
+def test_what_a_filter_is_worth_is_told_beside_all_of_them() -> None:
+    found = together(
+        cell("snips", "all", 0, 0.85),
+        cell("snips", "all", 1, 0.85, kept=1000),
+        cell("snips", "without drift", 0, 0.80, kept=100),
+    )
+    lines = as_table(summarise(found)).splitlines()
+    assert "| without drift | snips | -0.050 (1) | 60.0 |" in lines
+    assert "| snips | all | 2 | 150.0 | 120.0 | 520.0 | drift 80.0 |" in lines
+
+
+def test_the_judges_agreement_is_told_beside_real_rows() -> None:
+    said = {"test": 0.9, "made": 0.6, "kept": 0.88, "kept, noise": 0.95}
+    none_kept = {"test": 0.9, "made": 0.5}
+    found = together(
+        cell("snips", "judge", 0, 0.0, scores=said),
+        cell("snips", "judge", 1, 0.0, scores=none_kept),
+    )
+    told = "| snips | 2 | 0.900 | 0.550 | 0.880 | -0.020 (1) | noise 0.950 |"
+    assert told in as_table(summarise(found)).splitlines()
+
+
+def test_seconds_are_those_of_cells_that_were_run() -> None:
+    found = together(*(cell("snips", "all", seed, 0.8) for seed in (0, 1, 2)))
+    found["snips", 50, 0, "all", 3.0]["cpu_s"] = {"make": 3.0}  # what it learned was known
+    assert "| snips | all | 3.0 |  | 11.5 |  |" in as_table(summarise(found)).splitlines()
+
+
+def test_nothing_measured_makes_no_table() -> None:
+    assert as_table(summarise({})) == ""
