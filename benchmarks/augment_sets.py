@@ -113,12 +113,13 @@ class Unit:
 
 
 def units(only: Sequence[str] = (), seeds: Sequence[int] = SEEDS) -> list[Unit]:
-    """All units, the most telling ones first: one seed on all sets, then all seeds, then other
-    ratios and numbers of examples, then what each filter is worth."""
+    """All units, the most telling ones first: each seed on all sets, then how many children carry
+    their label, then other ratios and numbers of examples, then what each filter is worth."""
     sets = [s.name for s in SETS if not only or s.name in only]
     closer = [name for name in CLOSER if name in sets]
-    kinds: tuple[Kind, ...] = ("first", "written", "judge")
+    kinds: tuple[Kind, ...] = ("first", "written")
     made = [Unit(name, EXAMPLES, seed, kind) for seed in seeds for kind in kinds for name in sets]
+    made += [Unit(name, EXAMPLES, seed, "judge") for seed in seeds for name in sets]
     for n in (EXAMPLES, MORE):
         made += [Unit(name, n, seed, "ratios") for seed in seeds for name in closer]
     made += [Unit(name, EXAMPLES, seed, "ablations") for seed in seeds for name in closer]

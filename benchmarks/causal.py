@@ -12,6 +12,7 @@ every set; nothing is chosen on a test file. Speed is the business of causal_spe
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
 import subprocess
 import sys
@@ -54,9 +55,10 @@ def read_cells(path: Path) -> list[Cell]:
 
 
 def add_cell(path: Path, cell: Cell) -> None:
-    """Append a line, in the place of a last one that a kill cut."""
+    """Append a line, in the place of a last one that a kill cut; one process at a time."""
     line = json.dumps(cell, sort_keys=True) + "\n"
     with path.open("a+b") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
         handle.seek(0)
         handle.truncate(handle.read().rfind(b"\n") + 1)
         handle.write(line.encode())
