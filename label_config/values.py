@@ -190,7 +190,8 @@ class Correction:
 @dataclass(frozen=True)
 class Origin:
     """Where an example comes from; synthetic ones name their parent and maker. `weight`: what one
-    counts in training beside a human row's 1."""
+    counts in training beside a human row's 1; `approved_by`: the id in Label Studio of
+    who let a synthetic one in."""
 
     kind: Literal["human", "synthetic"] = "human"
     annotation: int | None = None
@@ -200,6 +201,7 @@ class Origin:
     prompt: str | None = None
     seed: int | None = None
     weight: float | None = None
+    approved_by: int | None = None
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from lora.expansions import Expansions
 from lora.store import ProjectStore
 from sync.challenge import is_challenger
 from sync.children import run_child
+from sync.log_reviews import Decision, Review, standing
 from sync.loop import World
 
 SAMPLES = 5  # children shown
@@ -33,9 +35,13 @@ class Augmented:
     dry: bool
     record: Mapping[str, Any]
     gain: Mapping[str, float] | None = None
+    review: Review | None = None
+    decisions: tuple[Decision, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        return {"project": self.project, "dry_run": self.dry, **self.record, "gain": self.gain}
+        told = {"project": self.project, "dry_run": self.dry, **self.record, "gain": self.gain}
+        said = [asdict(d) | {"decided_at": d.decided_at.isoformat()} for d in self.decisions]
+        return told | {"decisions": said}
 
     def lines(self) -> list[str]:
         return list(self._lines())
@@ -55,9 +61,19 @@ class Augmented:
             yield from _asked(r["asked"])
         if r.get("funnel"):
             yield from _funnel(r["funnel"])
+        if self.review:
+            yield from self._review(self.review)
         if self.gain:
             d, e = self.gain["difference"], self.gain["error"]
             yield f"  it brought {d:+.3f} ± {e:.3f} beside the human rows alone"
+
+    def _review(self, review: Review) -> Iterator[str]:
+        said = standing(self.decisions).values()
+        counts = Counter(d.said for d in said)
+        told = ", ".join(f"{counts[s]} {s}" for s in ("approved", "corrected", "rejected"))
+        by = ", ".join(sorted({d.who or f"user {d.author}" for d in said if d.author}))
+        state = "is over" if review.closed_at else "goes on"
+        yield f"  the review in project {review.review} {state}: {told}{f'; by {by}' if by else ''}"
 
     def _plan(self, plan: Mapping[str, Any]) -> Iterator[str]:
         for source, of in plan.get("children", {}).items():
@@ -105,7 +121,10 @@ def augmented(world: World, project: str, dry: bool) -> Augmented:
     for snapshot in reversed(human):
         if record := place.get(snapshot):
             verdict = store.verdict(record["challenger"]) if record["challenger"] else None
-            return Augmented(project, False, record, (verdict or {}).get("gain"))
+            made_of = (record.get("review") or {}).get("made_of", snapshot)
+            review = world.log.review(project, made_of)
+            said = tuple(world.log.decisions(project, made_of))
+            return Augmented(project, False, record, (verdict or {}).get("gain"), review, said)
     raise NothingToExpand(
         f"nothing was expanded in project {project} yet; --dry-run shows what would be, and "
         "ANNOTUNE_AUGMENT_SOURCES names what to make children with"

@@ -43,11 +43,16 @@ def is_challenger(round_: Mapping[str, Any]) -> bool:
     return bool(round_["report"].get("human"))
 
 
-def next_step(rounds: Sequence[Mapping[str, Any]], store: ProjectStore) -> Challenge | str | None:
+def next_step(
+    rounds: Sequence[Mapping[str, Any]], store: ProjectStore, reviewing: bool = False
+) -> Challenge | str | None:
     """A challenger to train; or the human snapshot to expand; or nothing.
 
-    `rounds`: the log's, oldest first. A round that is under way comes first.
+    `rounds`: the log's, oldest first. A round that is under way comes first; and as long as people
+    have children before them (`reviewing`), no others are made.
     """
+    if reviewing:
+        return None
     if not rounds or rounds[-1]["state"] != "settled" or is_challenger(rounds[-1]):
         return None
     last = rounds[-1]
@@ -58,6 +63,9 @@ def next_step(rounds: Sequence[Mapping[str, Any]], store: ProjectStore) -> Chall
     challenger = record["challenger"]
     if challenger is None or any(r["snapshot"] == challenger for r in rounds):
         return None
-    count = len(record["kept"])
-    reason = f"{count} synthetic examples made of {snapshot[:8]}"
+    review = record.get("review")
+    if terms.regulated and not review:
+        return None  # made while it was not regulated
+    count = len(review["rows"] if review else record["kept"])
+    reason = f"{count} {'approved ' * bool(review)}synthetic examples made of {snapshot[:8]}"
     return Challenge(challenger, snapshot, reason, count, int(last["upto"]))

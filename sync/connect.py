@@ -58,6 +58,11 @@ def connect(world: World, project: str) -> Connected:
     Raises StudioError, InvalidConfig, NothingToPredict or BackendDown before anything is changed
     in Label Studio.
     """
+    if of := world.log.reviewed_by(project):
+        raise NothingToPredict(
+            f"project {project} is where people review children of project {of}; it teaches "
+            "through that one"
+        )
     info = world.studio.project(project)
     terms = read_terms(world.settings, info.config)
     schema = terms.schema

@@ -32,9 +32,10 @@ from augment.policy import Policy, Situation, decide
 from augment.profile import Profile, profile
 from augment.prompts import guidance_of
 from augment.standing import GENERATORS, Source
-from augment.values import Vectors
+from augment.values import Made, Vectors
 from label_config.controls import InvalidValue
 from label_config.schema import read_schema
+from label_config.snapshot_json import region_to_dict
 from label_config.values import Example, Snapshot
 from lora.crossfit import CrossFit, Embedder, crossfit
 from lora.errors import LoraError
@@ -79,7 +80,7 @@ def run(
     if plan.total:
         candidates = work.candidates(place, go_on)
         passed = work.guarded(candidates)
-        children = [m.as_example(work.parents[m.parent], policy.weight) for m in passed.kept]
+        children = [work.child(m) for m in passed.kept]
         if children and not policy.review:
             rows = (*frozen.examples, *children)
             challenger = Snapshot(frozen.project, frozen.config, rows, frozen.pool)
@@ -90,7 +91,7 @@ def run(
             "prompts": {k: p.text for k, p in candidates.asked.items()},
             "funnel": passed.funnel.to_dict(),
             "kept": [_shown(e) for e in children],
-            "experts_first": [m.key for m in passed.experts_first],
+            "experts_first": [_shown(work.child(m)) for m in passed.experts_first],
         }
     record["seconds"] = round(time.monotonic() - began, 1)
     place.put(snapshot, record)
@@ -127,7 +128,8 @@ def preview(
 
 
 def _shown(child: Example) -> dict[str, Any]:
-    return {"id": child.id, "texts": dict(child.texts), "origin": asdict(child.origin)}
+    shown = {"id": child.id, "texts": dict(child.texts), "origin": asdict(child.origin)}
+    return shown | {"answers": [region_to_dict(r) for r in child.answers]}
 
 
 class _Work:
@@ -196,6 +198,9 @@ class _Work:
         writer = Writer(load_base(self._settings.augment.generator, threads=threads))
         kept = Kept(place.written, writer.name, writer, writer.batch, go_on)
         return make(self.plan, self.rows, kept, kept.name)
+
+    def child(self, made: Made) -> Example:
+        return made.as_example(self.parents[made.parent], self.policy.weight)
 
     def guarded(self, candidates: Candidates) -> Passed:
         judged = Judges(self._judged.fold, self._judged.judges)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from lora.adapter import Manifest, Recipe
+from lora.approved import unapproved
 from lora.errors import Moved, Withdrawn
 from lora.expansions import Expansions
 from lora.recipe import recipe_for
@@ -85,7 +86,11 @@ def human_version(store: ProjectStore, snapshot: str) -> str | None:
 
 
 def _train(settings: Settings, store: ProjectStore, snapshot: str) -> str:
-    settings = read_terms(settings, store.snapshot(snapshot).config).settings  # the project's base
+    frozen = store.snapshot(snapshot)
+    terms = read_terms(settings, frozen.config)
+    settings = terms.settings  # the project's base
+    if terms.regulated and (refused := unapproved(frozen)):
+        raise TrainingFailed(f"the project is regulated, and snapshot {snapshot[:8]} has {refused}")
     for _ in range(REJUDGE):
         champion = store.current().version
         finished = _promoted_but_unwritten(settings, store, snapshot, champion)

@@ -2,7 +2,7 @@
 
 What Label Studio said last about an annotation is its highest revision; a skip, a deletion and an
 edit are revisions too. Saying the same again changes nothing, so a pull may repeat as it likes.
-No SQL outside this file and its parts (log_tasks, log_shown, log_rounds, log_labels, log_tables).
+No SQL outside this file and its parts (log_tables and log_*).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from sqlalchemy import Column, Connection, Row, Select, and_, func, select
 from sync import log_tables as t
 from sync.groups import Place
 from sync.log_labels import LabelLog
+from sync.log_reviews import ReviewLog
 from sync.log_rounds import RoundLog
 from sync.log_shown import ShownLog, remember_predictions
 from sync.log_tasks import TaskLog
@@ -63,7 +64,7 @@ class Counts:
     """Age of the oldest new answer in seconds, by when it was first seen; 0 without one."""
 
 
-class Log(TaskLog, ShownLog, RoundLog, LabelLog):
+class Log(TaskLog, ShownLog, RoundLog, LabelLog, ReviewLog):
     """One log database for all projects; opening it creates what is missing.
 
     Raises NewerLog when a later program wrote it.

@@ -185,6 +185,40 @@ rounds = Table(
     Index("rounds_of_project", "project", "state"),
 )
 
+reviews = Table(
+    "reviews",  # children of a snapshot that people were asked to look at, and where
+    metadata,
+    Column("seq", Number, primary_key=True, autoincrement=True),
+    Column("project", Project, ForeignKey("projects.project"), nullable=False),
+    Column("snapshot", String(64), nullable=False),
+    Column("review", Project, nullable=False),  # the review project's id in Label Studio
+    Column("created_at", Moment, nullable=False),
+    Column("opened_at", Moment),
+    Column("heard", Moment),
+    Column("closed_at", Moment),
+    Column("report", Json),
+    UniqueConstraint("project", "snapshot"),
+)
+
+decisions = Table(
+    "decisions",  # append only: who said what of a child, and when
+    metadata,
+    Column("seq", Number, primary_key=True, autoincrement=True),
+    Column("project", Project, ForeignKey("projects.project"), nullable=False),
+    Column("snapshot", String(64), nullable=False),
+    Column("child", Text, nullable=False),
+    Column("task", Number, nullable=False),
+    Column("annotation", Number),
+    Column("said", String(9), nullable=False),  # approved, corrected, rejected, withdrawn
+    Column("author", Number),
+    Column("who", Text, nullable=False),
+    Column("answers", Json, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("decided_at", Moment, nullable=False),
+    Column("seen_at", Moment, nullable=False),
+    Index("decisions_of_review", "project", "snapshot"),
+)
+
 
 def open_engine(url: str) -> Engine:
     """An engine for the log; on SQLite a writer takes the lock at its start, readers never wait."""

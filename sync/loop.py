@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from jobs import Jobs, QueueDown
+from label_config import InvalidConfig
 from lora.store import Store
 from settings import Settings
 from sync.backend_client import BackendClient, BackendDown
@@ -19,7 +20,8 @@ from sync.log import Log
 from sync.pool import renew_pool
 from sync.pull import Changes, pull
 from sync.push import Pushed, push, retire
-from sync.studio_values import ProjectInfo, StudioLike
+from sync.review import Reviewer
+from sync.studio_values import ProjectInfo, StudioError, StudioLike
 from sync.terms import Terms, read_terms, terms_or_default
 
 TRAIN = "sync.jobs.train"
@@ -56,7 +58,7 @@ class Turn:
 
 
 def turn(world: World, project: str, sweep: bool = False) -> Turn:
-    """One turn: hear, adopt, publish the pool, decide, train, expand, push, retire."""
+    """One turn: hear, adopt, publish the pool, decide, train, review, expand, push, retire."""
     changes, info = hear(world, project, sweep)
     adopt(world, project)
     terms = read_terms(world.settings, info.config)
@@ -65,6 +67,10 @@ def turn(world: World, project: str, sweep: bool = False) -> Turn:
     done = Turn(changes, decision)
     if decision.train:
         want(world, project, terms, decision)
+    try:
+        review(world, project)
+    except (StudioError, InvalidConfig) as problem:
+        done.problems.append(f"the review of children waits: {problem}")
     try:
         keep_training(world, project)
         expand(world, project, terms)
@@ -154,12 +160,21 @@ def keep_training(world: World, project: str) -> None:
     world.jobs.enqueue(TRAIN, project, wanted.snapshot, job_id=job_id)
 
 
+def review(world: World, project: str) -> None:
+    """Where people approve children, show these to them, and make the challenger of what they let
+    in. Raises StudioError."""
+    store = world.store.project(project)
+    Reviewer(world.log, world.studio, store, world.settings, project).advance()
+
+
 def expand(world: World, project: str, terms: Terms) -> None:
     """After a round is judged, have children made of its rows, and train with them beside: the
     human-only candidate never waits for that. Raises QueueDown."""
     if not makes_children(terms):
         return
-    step = next_step(world.log.rounds(project), world.store.project(project))
+    log, store = world.log, world.store.project(project)
+    reviewing = log.waiting_review(project) is not None
+    step = next_step(log.rounds(project), store, reviewing)
     if isinstance(step, Challenge):
         world.log.want(project, step.snapshot, step.reason, step)
     elif step is not None:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
+from functools import partial
+from itertools import count
 from typing import Any, TypeVar
 
 import httpx
@@ -21,6 +23,7 @@ from sync.studio_values import (
     UNCERTAINTY,
     BackendInfo,
     NewPrediction,
+    NewTask,
     NoSuchProject,
     ProjectInfo,
     StudioDown,
@@ -35,6 +38,7 @@ RETRIES = 2
 IDS = 5000  # ids asked for at once: 2,000 took 0.7 s
 CUT = 500  # characters Label Studio keeps of a list in its task table
 CONNECT_S = 5.0
+TITLE = 50  # characters of a title
 
 
 class Studio:
@@ -260,6 +264,49 @@ class Studio:
 
     def remove_webhook(self, webhook: int) -> None:
         _asked(lambda: self._sdk.webhooks.delete(webhook))
+
+    # ---- projects of our own
+
+    def find_project(self, description: str) -> str | None:
+        """The oldest project that has this description, if any."""
+        for page in count(1):
+            asked = {"include": "id,description", "page": page, "page_size": 100, "ordering": "id"}
+            body = _asked(partial(self._json, "GET", "api/projects/", asked))
+            for p in body["results"]:
+                if p.get("description") == description:
+                    return str(p["id"])
+            if not body.get("next"):
+                return None
+        raise AssertionError("pages do not end")
+
+    def make_project(self, title: str, description: str, config: str, guide: str) -> str:
+        """A new project whose tasks open filled in; its id. Never retried."""
+        body: dict[str, Any] = {
+            "title": title[:TITLE],
+            "description": description,
+            "label_config": config,
+        }
+        body |= {"expert_instruction": guide, "show_instruction": True}
+        body |= {"show_collab_predictions": True, "skip_queue": "IGNORE_SKIPPED"}
+        made = _asked(lambda: self._json("POST", "api/projects/", body=body, retries=0))
+        return str(made["id"])
+
+    def import_tasks(self, project: str, tasks: Sequence[NewTask]) -> None:
+        """Add tasks; never retried, as doubles are not refused."""
+        wire = [
+            {
+                "data": dict(t.data),
+                "predictions": [{"result": list(t.result), "model_version": t.version}],
+            }
+            for t in tasks
+        ]
+        path = f"api/projects/{_number(project)}/import"
+        _asked(lambda: self._json("POST", path, body=wire, retries=0))
+
+    def people(self) -> Mapping[int, str]:
+        """Who works there: ids and e-mail addresses."""
+        found = _asked(lambda: self._json("GET", "api/users/"))
+        return {int(u["id"]): str(u.get("email") or "") for u in found}
 
     # ---- the wire
 

@@ -46,7 +46,12 @@ def _annotation(a: Mapping[str, Any], task: int, fallback: datetime) -> SeenAnno
         ground_truth=bool(a.get("ground_truth")),
         cancelled=bool(a.get("was_cancelled")),
         parent_prediction=a.get("parent_prediction"),
+        editor=_editor(a.get("updated_by")),
     )
+
+
+def _editor(raw: object) -> int | None:
+    return raw if isinstance(raw, int) else None
 
 
 def _prediction(p: Mapping[str, Any], task: int, fallback: datetime) -> SeenPrediction:

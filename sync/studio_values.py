@@ -70,6 +70,8 @@ class SeenAnnotation:
     ground_truth: bool = False
     cancelled: bool = False
     parent_prediction: int | None = None
+    editor: int | None = None
+    """Who saved it last; Label Studio notes that itself, while an author can be claimed."""
 
     @property
     def content(self) -> str:
@@ -110,6 +112,15 @@ class NewPrediction:
     task: int
     result: Sequence[Mapping[str, Any]]
     score: float
+    version: str
+
+
+@dataclass(frozen=True)
+class NewTask:
+    """A task on its way to Label Studio, with the answer it is filled in with."""
+
+    data: Mapping[str, Any]
+    result: Sequence[Mapping[str, Any]]
     version: str
 
 
@@ -171,5 +182,13 @@ class StudioLike(Protocol):
     ) -> WebhookInfo: ...
 
     def remove_webhook(self, webhook: int) -> None: ...
+
+    def find_project(self, description: str) -> str | None: ...
+
+    def make_project(self, title: str, description: str, config: str, guide: str) -> str: ...
+
+    def import_tasks(self, project: str, tasks: Sequence[NewTask]) -> None: ...
+
+    def people(self) -> Mapping[int, str]: ...
 
     def close(self) -> None: ...

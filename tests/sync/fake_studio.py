@@ -18,6 +18,7 @@ from sync.studio_values import (
     UNCERTAINTY,
     BackendInfo,
     NewPrediction,
+    NewTask,
     NoSuchProject,
     ProjectInfo,
     SeenAnnotation,
@@ -31,7 +32,7 @@ from sync.studio_values import (
 
 @dataclass
 class FakeStudio:
-    """One project, "1"."""
+    """One project, "1"; `others`: projects that were made through the seam, each a fake as well."""
 
     config: str
     info: ProjectInfo = field(init=False)
@@ -41,6 +42,9 @@ class FakeStudio:
     fail_next: list[StudioError] = field(default_factory=list)
     lists: int = 0
     imports: list[list[NewPrediction]] = field(default_factory=list)
+    others: dict[str, FakeStudio] = field(default_factory=dict)
+    description: str = ""
+    users: dict[int, str] = field(default_factory=lambda: {1: "ann@house", 2: "bob@house"})
     _ids: Iterator[int] = field(default_factory=lambda: count(1))
 
     def __post_init__(self) -> None:
@@ -106,11 +110,44 @@ class FakeStudio:
         if project != "1":
             raise NoSuchProject(project)
 
+    def find_project(self, description: str) -> str | None:
+        self._heard("1")
+        found = (p for p, other in self.others.items() if other.description == description)
+        return next(found, None)
+
+    def make_project(self, title: str, description: str, config: str, guide: str) -> str:
+        self._heard("1")
+        project = str(len(self.others) + 100)
+        self.others[project] = FakeStudio(config, description=description)
+        return project
+
+    def import_tasks(self, project: str, tasks: Sequence[NewTask]) -> None:
+        self._heard("1")
+        other = self._other(project)
+        for task in tasks:
+            number = next(other._ids)
+            other.tasks[number] = TaskState(Task(number, "1", dict(task.data)), self.now())
+            other.predict(number, [dict(r) for r in task.result], 0.0, task.version)
+
+    def people(self) -> Mapping[int, str]:
+        self._heard("1")
+        return self.users
+
+    def _other(self, project: str) -> FakeStudio:
+        if project not in self.others:
+            raise NoSuchProject(project)
+        return self.others[project]
+
     def project(self, project: str) -> ProjectInfo:
+        if project != "1" and not self.fail_next:
+            return self._other(project).project("1")
         self._heard(project)
         return replace(self.info, tasks=len(self.tasks))
 
     def changed_tasks(self, project: str, since: datetime | None) -> Iterator[TaskState]:
+        if project != "1" and not self.fail_next:
+            yield from self._other(project).changed_tasks("1", since)
+            return
         self._heard(project)
         self.lists += 1
         floor = since or datetime.min.replace(tzinfo=timezone.utc) + timedelta(days=1)
