@@ -44,19 +44,21 @@ def is_challenger(round_: Mapping[str, Any]) -> bool:
 
 
 def next_step(
-    rounds: Sequence[Mapping[str, Any]], store: ProjectStore, reviewing: bool = False
+    rounds: Sequence[Mapping[str, Any]],
+    store: ProjectStore,
+    *,
+    reviewing: bool = False,
+    regulated: bool = False,
 ) -> Challenge | str | None:
     """A challenger to train; or the human snapshot to expand; or nothing.
 
     `rounds`: the log's, oldest first. A round that is under way comes first; and as long as people
-    have children before them (`reviewing`), no others are made.
+    have children before them (`reviewing`), no others are made. `regulated`: approved ones only.
     """
-    if reviewing:
+    if reviewing or not rounds or rounds[-1]["state"] != "settled":
         return None
-    if not rounds or rounds[-1]["state"] != "settled" or is_challenger(rounds[-1]):
-        return None
-    last = rounds[-1]
-    snapshot = str(last["snapshot"])
+    last = rounds[-1]  # of a challenger: people may since have approved another one's children
+    snapshot = str(last["report"]["human"] if is_challenger(last) else last["snapshot"])
     record = Expansions(store).get(snapshot)
     if record is None:
         return snapshot
@@ -64,7 +66,7 @@ def next_step(
     if challenger is None or any(r["snapshot"] == challenger for r in rounds):
         return None
     review = record.get("review")
-    if terms.regulated and not review:
+    if regulated and not review:
         return None  # made while it was not regulated
     count = len(review["rows"] if review else record["kept"])
     reason = f"{count} {'approved ' * bool(review)}synthetic examples made of {snapshot[:8]}"

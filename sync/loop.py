@@ -174,7 +174,8 @@ def expand(world: World, project: str, terms: Terms) -> None:
         return
     log, store = world.log, world.store.project(project)
     reviewing = log.waiting_review(project) is not None
-    step = next_step(log.rounds(project), store, reviewing)
+    rounds = log.rounds(project)
+    step = next_step(rounds, store, reviewing=reviewing, regulated=terms.regulated)
     if isinstance(step, Challenge):
         world.log.want(project, step.snapshot, step.reason, step)
     elif step is not None:
