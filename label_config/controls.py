@@ -50,6 +50,8 @@ class Label:
     hint: str | None = None
     path: tuple[str, ...] = ()
     """From the root to this label, itself included, where labels form a tree; else empty."""
+    most: int | None = None
+    """How many spans of one task may have it (maxUsages)."""
 
     def __post_init__(self) -> None:
         if not self.value:
@@ -100,6 +102,8 @@ class Control:
     bounds where the config names them; TextArea: no labels. `options`: the data key that holds the
     labels, where each task brings its own; `labels` is then empty. `nested`: Choices with
     allowNested, whose answers Label Studio stores as paths, as it always does for a Taxonomy.
+    `most`: maxUsages, of each label of a span control that has none of its own, of a Taxonomy's
+    paths together.
     """
 
     name: str
@@ -116,6 +120,7 @@ class Control:
     step: float | None = None
     when: tuple[Condition, ...] = ()
     nested: bool = False
+    most: int | None = None
 
     def __post_init__(self) -> None:
         values = self.values
@@ -207,7 +212,7 @@ class Schema:
         """
         if self.whole:
             return self.whole
-        read = [asdict(c) for c in self.controls], [asdict(o) for o in self.objects]
+        read = [_said(c) for c in self.controls], [asdict(o) for o in self.objects]
         canonical = json.dumps(read, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(canonical.encode()).hexdigest()
 
@@ -248,3 +253,13 @@ class Schema:
 
     def control(self, name: str) -> Control | None:
         return next((c for c in self.controls if c.name == name), None)
+
+
+def _said(control: Control) -> dict[str, object]:
+    """A control as the digest reads it: caps only where there are some, so that a config without
+    any keeps the name it had before caps were read."""
+    raw = asdict(control)
+    for part in (raw, *raw["labels"]):
+        if part["most"] is None:
+            del part["most"]
+    return raw

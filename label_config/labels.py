@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from label_config.controls import Control, Label
 from label_config.tree import Element, attributes, children
+from label_config.usages import read_most
 
 MAX_RATING = 100
 MAX_OPTIONS = 1000
@@ -115,7 +116,8 @@ def _label(element: Element) -> Label:
             'write the names into the config, or bring all labels by value="$key"',
         )
     hint = attr.get("hint") or attr.get("description")
-    return Label(value=alias or shown, shown=shown or alias, hint=hint or None)
+    most = read_most(attr)
+    return Label(value=alias or shown, shown=shown or alias, hint=hint or None, most=most)
 
 
 def _unique(found: tuple[Label, ...], tag: str) -> tuple[Label, ...]:

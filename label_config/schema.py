@@ -30,6 +30,7 @@ from label_config.notes import NoteProblem, read_note
 from label_config.objects import ObjectProblem, read_object
 from label_config.refusals import NO_CONTROLS, REFUSED, refusal
 from label_config.tree import Element, attributes
+from label_config.usages import read_most
 
 MAX_CONFIG = 1_000_000  # characters; Label Studio's own editor gives up far below
 _SPANS: dict[str, tuple[str, ...]] = {  # which objects a span control works on, in the editor
@@ -205,6 +206,7 @@ def _control(
         step=step,
         when=read_conditions(element),
         nested=nested,
+        most=read_most(attr) if tag in _SPANS or tag == "Taxonomy" else None,
     )
 
 
@@ -214,7 +216,7 @@ def _true(attr: dict[str, str], name: str) -> bool:
 
 def _multiple(tag: str, attr: dict[str, str]) -> bool:
     if tag == "Taxonomy":  # any number of nodes may be selected unless maxUsages says one
-        return attr.get("maxusages", "").strip() != "1"
+        return read_most(attr) != 1
     return tag == "Choices" and attr.get("choice", "single").lower() == "multiple"
 
 

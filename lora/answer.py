@@ -14,6 +14,7 @@ import torch
 
 from label_config.conditions import drop_hidden
 from label_config.controls import Schema
+from label_config.usages import within_usages
 from label_config.values import Inputs, Region
 from lora.forms import form_of
 from lora.forms.form import Embed, Given, Head, Said
@@ -76,7 +77,7 @@ def _embedder(network: Network) -> Embed:
 def joined(schema: Schema, said: Mapping[str, Said]) -> Answer:
     """One row's answer from what its controls say."""
     regions = tuple(r for got, _ in said.values() for r in got)
-    shown = drop_hidden(schema, regions)
+    shown = within_usages(schema, drop_hidden(schema, regions))
     hidden = {r.from_name for r in regions} - {r.from_name for r in shown}
     scores = [score for name, (_, score) in said.items() if name not in hidden]
     return Answer(shown, sum(scores) / len(scores) if scores else 0.0)

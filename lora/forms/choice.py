@@ -154,6 +154,8 @@ class Many(One):
         picked = [i for i, chance in enumerate(chances) if chance >= 0.5]
         if not picked and c.required:
             picked = [chances.index(max(chances))]
+        if c.most is not None and len(picked) > c.most:
+            picked = sorted(sorted(picked, key=lambda i: -chances[i])[: c.most])
         sure = unit(sum(max(p, 1 - p) for p in chances) / len(chances))
         if not picked:
             return [], sure
