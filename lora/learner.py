@@ -40,6 +40,16 @@ class Learner(torch.nn.Module):  # type: ignore[misc]
             for h, w, b in zip(self.starts, self.weights, self.biases, strict=True)
         }
 
+    def pull_back(self, share: float) -> None:
+        """Leave of all that was learned so much: LoRA's and the heads' change since the start."""
+        with torch.no_grad():
+            for name, parameter in self.encoder.named_parameters():
+                if "lora_B" in name:  # which starts at 0
+                    parameter.mul_(share)
+            for head, weight, bias in zip(self.starts, self.weights, self.biases, strict=True):
+                weight.copy_(torch.lerp(head.weight.to(weight), weight, share))
+                bias.copy_(torch.lerp(head.bias.to(bias), bias, share))
+
     def forward(
         self,
         input_ids: torch.Tensor,

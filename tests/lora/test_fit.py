@@ -15,13 +15,14 @@ from label_config.values import Origin
 from lora.adapter import digest_files
 from lora.base import Base
 from lora.examples import answered_rows, rows_of_example
-from lora.fit import fit, write_adapter
+from lora.fit import KEPT, fit, with_lora, write_adapter
 from lora.judge import judge
-from lora.learner import collate
+from lora.learner import Learner, collate
 from lora.loaded import load_cold, open_folder, ready
 from lora.network import Network
 from lora.plan import BATCH, Step, plan_steps
 from settings import Train
+from tests.lora.made import heads_of
 
 FAST = Train(steps=40, rank=4)
 POOL = ({"text": "stop the music"}, {"text": "buy the house"}, {"text": "paint it red now"})
@@ -131,3 +132,39 @@ def test_every_row_is_seen_equally_often(
     seen = [sum(r is row for s in steps for r in s.rows) for row in rows]
     assert all(len(s.rows) == BATCH for s in steps)
     assert max(seen) - min(seen) <= 1
+
+
+@pytest.mark.model  # trains: seconds
+def test_many_answers_to_choices_alone_are_pulled_back_and_few_or_spans_are_not(
+    tiny: Base, schema: Schema, examples: list[Example], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = of(examples, "train")
+    choices = replace(schema, controls=tuple(c for c in schema.controls if c.form == "one"))
+    assert choices.controls and choices != schema
+
+    def said(asked: Schema, many: int) -> tuple[bool, dict[str, torch.Tensor]]:
+        monkeypatch.setattr("lora.fit.MANY_ANSWERS", many)
+        fitted = fit(tiny, asked, rows, (), FAST)
+        learned = {n: p for n, p in fitted.encoder.named_parameters() if "lora_B" in n}
+        return any("pulled back" in note for note in fitted.notes), learned
+
+    told, whole = said(choices, len(rows))
+    assert not told
+    told, part = said(choices, len(rows) - 1)
+    assert told
+    for name, tensor in whole.items():
+        torch.testing.assert_close(part[name], KEPT * tensor)
+    assert not said(schema, len(rows) - 1)[0]
+
+
+def test_pulling_back_goes_from_where_learning_ended_to_where_it_began(
+    tiny: Base, schema: Schema
+) -> None:
+    heads = heads_of(tiny, schema, 0)
+    learner = Learner(with_lora(tiny, 4), heads)
+    with torch.no_grad():
+        learner.weights[0] += 1.0
+    for share, moved in ((0.5, 0.5), (0.0, 0.0)):
+        learner.pull_back(share)
+        left = learner.weights[0] - next(iter(heads.values())).weight
+        torch.testing.assert_close(left, torch.full_like(left, moved))
