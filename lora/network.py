@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from lora.base import Base
-from lora.weights import SCALE, LoraTensors, Mode, Pair, Weights, prepare
+from lora.packed import Packed, pack
+from lora.weights import SCALE, LoraTensors, Mode, Pair, Weights, packable, prepare
 from lora.windows import Pieces, Window, cut, read_pieces
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class Tree:
     @property
     def plain_bytes(self) -> int:
         """Bytes of the plain weights."""
-        return sum(p.numel() * p.element_size() for p in self._weights.values())
+        return sum(p.numel() * p.element_size() for p in self._plain.parameters())
 
     def prepare(self, tensors: LoraTensors, scale: float = SCALE) -> Weights:
         """An adapter's tensors, ready for this tree and its twins; any thread may call it."""
@@ -123,7 +124,33 @@ class Tree:
 
 
 class Network(Tree):
-    """An encoder with one active adapter."""
+    """An encoder with one active adapter. What can be packed (lora/packed.py) is."""
+
+    def __init__(
+        self,
+        base: Base,
+        mode: Mode | None = None,
+        *,
+        plain: Any = None,
+        packs: Mapping[str, torch.nn.Parameter] | None = None,
+    ) -> None:
+        """`plain`, `packs`: what a twin has made already."""
+        super().__init__(base, mode, plain=plain)
+        names = packable(base, self.mode)
+        self._packs = packs or {name: pack(self._weights[name]) for name in names}
+        self._weights |= self._packs
+        for name, packed in self._packs.items():
+            self._layers[name].__class__ = Packed
+            self._layers[name]._parameters["weight"] = packed
+
+    def twin(self) -> Network:
+        return Network(self.base, self.mode, plain=self._plain, packs=self._packs)
+
+    @property
+    def plain_bytes(self) -> int:
+        """Bytes of the plain weights, and of the packed ones beside them."""
+        packed = sum(p.numel() * p.element_size() for p in self._packs.values())
+        return int(super().plain_bytes) + packed
 
     def encode(self, texts: Sequence[str], tokens: Sequence[bool] | None = None) -> list[Encoded]:
         """Encode texts with the active adapter; `tokens[i]`: keep the piece vectors of text i."""

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from lora.base import Base, bf16_is_fast
+from lora.packed import can_pack, pack
 
 SCALE = 2.0  # alpha / rank of every encoder's adapter (lora/fit.py writes it, loaded.py checks)
 SMALL = 200_000_000  # parameters up to which `auto` merges
@@ -93,13 +94,24 @@ def prepare(base: Base, mode: Mode, tensors: LoraTensors, scale: float = SCALE) 
         _check(base, weights.get(name), name, a, b)
     if mode.merged:
         merged = {n: _merged(weights[n], a, b, scale, mode.dtype) for n, (a, b) in pairs.items()}
-        return Weights(base.revision, mode, merged=merged)
+        packed = {n: pack(merged.pop(n)) for n in packable(base, mode) if n in merged}
+        return Weights(base.revision, mode, merged={**merged, **packed})
     to: dict[str, Any] = {"device": base.model.device, "dtype": mode.dtype}
     return Weights(
         base.revision,
         mode,
         pairs={n: (a.to(**to), (scale * b.float()).to(**to)) for n, (a, b) in pairs.items()},
     )
+
+
+def packable(base: Base, mode: Mode) -> list[str]:
+    """The weights that a network of this mode holds packed: of an encoder's plain linear layers,
+    where adapters are merged into them."""
+    fits = mode.merged and base.kind == "encoder"
+    if not fits or not can_pack(mode.dtype, base.model.device.type):
+        return []
+    layers = base.model.named_modules()
+    return [f"{n}.weight" for n, layer in layers if type(layer) is torch.nn.Linear]
 
 
 def _merged(
