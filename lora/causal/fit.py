@@ -27,7 +27,7 @@ from lora.causal.plan import count_steps, plan_steps
 from lora.causal.rows import TokenRow, token_rows
 from lora.causal.tokens import answer_ids
 from lora.causal.variants import Plain, adapt, plain
-from lora.examples import human_first
+from lora.examples import by_origin, weight_of
 from settings import Train
 
 RATES = {"lora": 2e-3, "lora+": 4e-4, "rslora": 5e-4, "dora": 2e-3, "pissa": 5e-4}
@@ -79,13 +79,18 @@ def fit_causal(
     """
     torch.use_deterministic_algorithms(True, warn_only=True)  # a GPU lacks some
     chat = Chat(base.tokenizer)
-    rows, long = token_rows(base, chat, schema, human_first(train))
+    human, synthetic = by_origin(train)
+    rows, long = token_rows(base, chat, schema, [*human, *synthetic])
     notes = [f"{long} rows are too long for the base and were left out"] if long else []
-    work = _Work(base, settings, keeper or Keeper(None, 0.0), crew or Alone(), tokens, after)
+    weight = weight_of(synthetic, len(human))
+    if synthetic:
+        notes.append(f"{len(synthetic)} synthetic examples together weigh {weight:.2f}")
+    keeper, crew = keeper or Keeper(None, 0.0), crew or Alone()
+    work = _Work(base, settings, keeper, crew, tokens, after, weight)
     held, rest = hold_back(rows, settings.seed)
     heat: dict[str, float] = {}
     with threadpool_limits(settings.threads):
-        twice = not held or len(rows) <= MANY
+        twice = not held or sum(not r.made for r in rows) <= MANY
         found = work.found(rows) if held and twice else None
         if held:
             heat = found or temperatures(work.fit(work.course("held", rest, {})), base, chat, held)
@@ -114,17 +119,20 @@ class _Work:
         crew: Crew,
         tokens: int,
         after: Callable[[int], None],
+        made_weight: float,
     ) -> None:
         self._base, self._settings, self._keeper, self._crew = base, settings, keeper, crew
         self._device = base.model.device.type
         self._tokens = tokens or MOST_TOKENS.get(self._device, MOST_TOKENS["cuda"])
-        self._after = after
+        self._after, self._made_weight = after, made_weight
         self.losses: list[float] = []
 
     def course(self, stage: str, rows: Sequence[TokenRow], begun: Mapping[str, float]) -> Course:
-        s = self._settings
-        steps = plan_steps(rows, s.steps or count_steps(len(rows)), s.seed)
-        return Course(stage, steps, RATES[s.variant], self._tokens, s.seed, begun)
+        s, weight = self._settings, self._made_weight
+        human = [r for r in rows if not r.made]
+        made = [r for r in rows if r.made] if weight else []
+        steps = plan_steps(human, s.steps or count_steps(len(human)), s.seed, made)
+        return Course(stage, steps, RATES[s.variant], self._tokens, s.seed, begun, weight)
 
     def found(self, rows: Sequence[TokenRow]) -> dict[str, float] | None:
         """The temperatures of a training that was killed in its last fit, which has all rows."""
@@ -146,8 +154,9 @@ class _Work:
 
 def hold_back(rows: Sequence[TokenRow], seed: int) -> tuple[list[TokenRow], list[TokenRow]]:
     """Rows that temperatures are found on, and the rest; whole groups, and none where too few rows
-    have an answer by likelihood."""
-    scored = [r for r in rows if r.gold is not None]
+    have an answer by likelihood. Synthetic rows are never held back, and leave with their parents'
+    groups: what was made of a row has seen it."""
+    scored = [r for r in rows if r.gold is not None and not r.made]
     if len(scored) * HELD < FEWEST_HELD:
         return [], list(rows)
     groups = sorted({r.group for r in scored})

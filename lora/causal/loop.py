@@ -22,7 +22,7 @@ from lora.causal.checkpoint import Keeper, Stand
 from lora.causal.crew import Crew, like, shares, whole
 from lora.causal.learner import CausalLearner, collate
 from lora.causal.memory import DoesNotFit
-from lora.causal.plan import Step, cut_step
+from lora.causal.plan import RAMP, Step, cut_step
 from lora.causal.rows import TokenRow
 from lora.causal.variants import Adapted, optimiser
 
@@ -38,7 +38,8 @@ class Course:
     """What one fit runs through: its steps, how fast it learns, and how much fits at once.
 
     `tokens`: padded tokens of one forward and backward pass; `begun`: what earlier fits of this
-    training have found, kept with the checkpoints.
+    training have found, kept with the checkpoints; `made_weight`: what a step's synthetic rows
+    count together in the end, where its human rows count 1.
     """
 
     stage: str
@@ -47,13 +48,16 @@ class Course:
     tokens: int
     seed: int
     begun: Mapping[str, float]
+    made_weight: float = 0.0
 
     @property
     def digest(self) -> str:
         """Hex SHA-256 of what decides the outcome."""
         rows = [[r.ids, r.start] for step in self.steps for r in step]
-        text = json.dumps([self.stage, self.rate, self.seed, len(self.steps), rows])
-        return hashlib.sha256(text.encode()).hexdigest()
+        whole: list[Any] = [self.stage, self.rate, self.seed, len(self.steps), rows]
+        if self.made_weight:
+            whole += [self.made_weight, [sum(r.made for r in step) for step in self.steps]]
+        return hashlib.sha256(json.dumps(whole).encode()).hexdigest()
 
     def rate_at(self, step: int) -> float:
         """The learning rate's share: up for WARM_UP of the steps, then down to nothing."""
@@ -61,6 +65,10 @@ class Course:
         if step < warm:
             return (step + 1) / (warm + 1)
         return (len(self.steps) - step) / max(1, len(self.steps) - warm)
+
+    def made_at(self, step: int) -> float:
+        """What synthetic rows count in a step: nothing at first, the whole after RAMP of all."""
+        return self.made_weight * min(1.0, step / (RAMP * len(self.steps)))
 
 
 class Fit:
@@ -112,7 +120,7 @@ class Fit:
             torch.manual_seed(self._course.seed * 1_000_003 + n)  # of dropout, where a base has it
             self._optimiser.zero_grad()
             try:
-                self.losses.append(self._gradients(self._course.steps[n]))
+                self.losses.append(self._gradients(n))
                 break
             except (torch.OutOfMemoryError, MemoryError):
                 pass  # what the failed pass holds is let go of here, where it is caught
@@ -120,17 +128,21 @@ class Fit:
         self._crew.clip(list(self._learner.parameters()), LONGEST_GRADIENT)
         self._optimiser.step()
 
-    def _gradients(self, step: Step) -> float:
-        """Add up the gradients of the mean loss of the step's answer tokens; this mean."""
-        count = sum(r.answer_tokens for r in step)
+    def _gradients(self, n: int) -> float:
+        """Add up the gradients of the mean loss of the step's answer tokens, and of the synthetic
+        rows' own mean by what they count; this sum."""
+        step = self._course.steps[n]
+        human, made = (sum(r.answer_tokens for r in step if r.made == m) for m in (False, True))
+        share = {False: 1 / human, True: self._course.made_at(n) / max(1, made)}
         every = [cut_step(rows, self.tokens) for rows in shares(step, self._crew.size)]
         own, passes = every[self._crew.rank], max(len(parts) for parts in every)
         total = 0.0
-        for n in range(passes):  # all processes make as many, some on rows that count for nothing
-            rows, weight = (own[n], 1.0) if n < len(own) else (step[:1], 0.0)
+        for i in range(passes):  # all processes make as many, some on rows that count for nothing
+            rows, weight = (own[i], 1.0) if i < len(own) else (step[:1], 0.0)
             batch = collate(rows, self._filler, self._device, self._shares)
             with disable_input_dtype_casting(self.learner.model, self._autocasts):
-                loss = self._learner(**batch).sum() * (weight / count)
+                lost = self._learner(**batch)
+                loss = (lost * lost.new_tensor([weight * share[r.made] for r in rows])).sum()
             self._crew.backward(loss)
             total += float(loss.detach())
         return total

@@ -1,7 +1,8 @@
 """Which rows go into which optimiser step, and how a step is cut to fit in memory.
 
 Decided beforehand, from the seed alone. Rows come in shuffled rounds, so every row is seen equally
-often; within some steps those of like length go together, so that little is padded.
+often; within some steps those of like length go together, so that little is padded. Synthetic rows
+stand beside the human ones, a few in each step.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from collections.abc import Sequence
 from lora.causal.rows import TokenRow
 
 BATCH = 8
+MADE = 4  # synthetic rows in a step, beside the human ones
+RAMP = 0.3  # share of the steps after which they weigh all that they are given
 STRETCH = 8  # steps whose rows are sorted by length
 FEWEST, MOST = 40, 4000
 ROUNDS = 5  # times that each row is seen where there are many
@@ -24,12 +27,27 @@ def count_steps(rows: int) -> int:
     return max(FEWEST, min(MOST, ROUNDS * rows // BATCH))
 
 
-def plan_steps(rows: Sequence[TokenRow], steps: int, seed: int) -> list[Step]:
-    """`steps` steps; raises ValueError when there is nothing to learn from."""
+def plan_steps(
+    rows: Sequence[TokenRow], steps: int, seed: int, made: Sequence[TokenRow] = ()
+) -> list[Step]:
+    """`steps` steps; raises ValueError when there is nothing to learn from.
+
+    `made`: synthetic rows. The human rows of each step are the same whether or not there are any.
+    """
     if not rows:
         raise ValueError("no train row carries an answer; there is nothing to learn from")
-    rng = random.Random(seed)
-    size = min(BATCH, len(rows))
+    plan = _batches(random.Random(seed), rows, steps, BATCH)
+    if not made:
+        return plan
+    beside = _batches(random.Random(f"{seed} made"), made, steps, MADE)
+    return [(*human, *others) for human, others in zip(plan, beside, strict=True)]
+
+
+def _batches(
+    rng: random.Random, rows: Sequence[TokenRow], steps: int, most: int
+) -> list[tuple[TokenRow, ...]]:
+    """`steps` batches; in each stretch rows of like length share one, in shuffled order."""
+    size = min(most, len(rows))
     queue: list[TokenRow] = []
     while len(queue) < steps * size:
         queue.extend(rng.sample(list(rows), len(rows)))

@@ -22,13 +22,15 @@ from lora.examples import labels_asked
 @dataclass(frozen=True)
 class TokenRow:
     """`ids`: prompt and answer; the answer begins at `start`. `group`: of the example, whose rows
-    stay together when some are held back. `answer`: in the model's words, without its end."""
+    stay together when some are held back. `answer`: in the model's words, without its end.
+    `made`: nobody answered it, it was made of a row that somebody answered."""
 
     ids: tuple[int, ...]
     start: int
     group: str
     ask: Ask
     answer: str
+    made: bool = False
 
     @property
     def answer_tokens(self) -> int:
@@ -71,4 +73,5 @@ def _row(base: Base, chat: Chat, ask: Ask, example: Example, some: bool) -> Toke
         return None
     end = gold_ids(base.tokenizer, chat.apart(answer), "" if open_ended else chat.end)
     prompt = prompt_ids(base.tokenizer, ask.shared, ask.lead, max(1, base.max_tokens - len(end)))
-    return TokenRow((*prompt, *end), len(prompt), example.group, ask, answer)
+    made = example.origin.kind != "human"
+    return TokenRow((*prompt, *end), len(prompt), example.group, ask, answer, made)

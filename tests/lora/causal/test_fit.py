@@ -9,13 +9,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from label_config.values import Example
+from label_config.values import Example, Origin
 from lora.adapter import digest_files
 from lora.base import Base
+from lora.causal.chat import Chat
 from lora.causal.checkpoint import Keeper
 from lora.causal.files import read_calibration, write_causal
 from lora.causal.fit import CausalFitted, fit_causal, hold_back
 from lora.causal.network import CausalNetwork
+from lora.causal.rows import token_rows
 from lora.errors import BrokenAdapter
 from lora.weights import scale_of
 from settings import Train
@@ -75,6 +77,51 @@ def test_temperatures_come_from_rows_held_back_in_whole_groups(base: Base) -> No
     assert not {r.group for r in held} & {r.group for r in rest}
     assert hold_back(rows(base, 60), seed=1)[0] != held
     assert hold_back(rows(base, 12), seed=0)[0] == []  # too few to say anything
+
+
+def children(count: int, weight: float = 0.5) -> list[Example]:
+    """One of each example, in its group, and that other rows of the plan do not hold."""
+    return [
+        replace(
+            e,
+            id=f"synthetic-{e.id}",
+            texts={"text": f"{e.texts['text']} please"},
+            origin=Origin("synthetic", parent=e.id, weight=weight),
+        )
+        for e in examples(count)
+    ]
+
+
+def test_synthetic_rows_are_not_held_back_and_leave_with_their_parents(base: Base) -> None:
+    human = rows(base, 60)
+    made = token_rows(base, Chat(base.tokenizer), schema(), children(60))[0]
+    assert made and all(r.made for r in made) and not any(r.made for r in human)
+    alone, beside = hold_back(human, seed=0), hold_back([*human, *made], seed=0)
+    assert beside[0] == alone[0]
+    assert [r for r in beside[1] if not r.made] == alone[1]
+    left = {r.group for r in made} - {r.group for r in beside[1]}
+    assert left == {r.group for r in alone[0]}
+
+
+def test_synthetic_rows_teach_by_their_weight(base: Base, tmp_path: Path) -> None:
+    def trained(name: str, *made: Example) -> tuple[CausalFitted, Mapping[str, str]]:
+        fit = fit_causal(base, schema(), [*made, *examples(24)], [], FAST)
+        return fit, written(tmp_path / name, fit)
+
+    (alone, bytes_alone), (_, weightless) = trained("a"), trained("b", *children(24, 0.0))
+    (light, bytes_light), (full, bytes_full) = (
+        trained(name, *children(24, weight)) for name, weight in (("c", 0.25), ("d", 3.0))
+    )
+    assert bytes_alone == weightless
+    assert len({str(b) for b in (bytes_alone, bytes_light, bytes_full)}) == 3
+    assert not any("synthetic" in note for note in alone.notes)
+    assert "24 synthetic examples together weigh 0.25" in light.notes
+    assert "24 synthetic examples together weigh 1.00" in full.notes  # never more than people's
+
+
+def test_only_synthetic_rows_are_nothing_to_learn_from(base: Base) -> None:
+    with pytest.raises(ValueError, match="nothing to learn from"):
+        fit_causal(base, schema(), children(24), [], FAST)
 
 
 def test_a_calibrated_training_stores_its_temperatures(base: Base, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from lora.causal.crew import Alone
 from lora.causal.loop import Course, Fit
 from lora.causal.memory import DoesNotFit
 from lora.causal.plan import plan_steps
+from lora.causal.rows import TokenRow
 from lora.causal.variants import Adapted, adapt, plain
 from tests.lora.causal.made import causal_base
 from tests.lora.causal.rowed import rows
@@ -127,6 +129,32 @@ def test_one_row_that_is_too_much_is_refused_with_what_would_do(
 
 def test_gradient_checkpointing_changes_memory_not_the_training(base: Base) -> None:
     assert losses(base, checkpointing=True) == pytest.approx(losses(base), rel=1e-3)
+
+
+def test_synthetic_rows_weigh_what_they_are_given_and_human_ones_what_they_did(base: Base) -> None:
+    human, made = rows(base)[:12], [replace(r, made=True) for r in rows(base)[12:20]]
+    steps = plan_steps(human, 10, 0, made)
+    torch.manual_seed(0)
+    adapted = adapt(base, "lora", 4, False)
+    course = Course("all", steps, 0.0, 4096, 0, {}, made_weight=0.5)  # rate 0: nothing moves
+    fit = Fit(adapted, course, Alone(), Keeper(None, 0), 0, "cpu")
+    fit.run()
+    with torch.no_grad():
+        chance = {id(r): float(-fit.chances([r])[0]) for step in steps for r in step}
+
+    def mean(some: list[TokenRow]) -> float:
+        return sum(chance[id(r)] for r in some) / sum(r.answer_tokens for r in some)
+
+    for n, (step, lost) in enumerate(zip(steps, fit.losses, strict=True)):
+        parts = [[r for r in step if r.made == m] for m in (False, True)]
+        weight = 0.5 * min(1.0, n / 3)
+        assert lost == pytest.approx(mean(parts[0]) + weight * mean(parts[1]), rel=1e-4)
+
+
+def test_a_checkpoint_of_another_weight_is_not_gone_on_from(base: Base) -> None:
+    steps = plan_steps(rows(base)[:12], 3, 0, [replace(r, made=True) for r in rows(base)[12:]])
+    plans = {Course("all", steps, 5e-3, 64, 0, {}, w).digest for w in (0.0, 0.25, 0.5)}
+    assert len(plans) == 3
 
 
 def _too_much_beyond(fit: Fit, monkeypatch: pytest.MonkeyPatch, rows_at_once: int) -> list[int]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
 from lora.causal.ask import Ask
-from lora.causal.plan import BATCH, count_steps, cut_step, plan_steps
+from lora.causal.plan import BATCH, MADE, count_steps, cut_step, plan_steps
 from lora.causal.rows import TokenRow
 from tests.lora.causal.rowed import schema
 
@@ -32,9 +33,21 @@ def test_the_seed_decides() -> None:
     assert plan_steps(rows, 9, seed=1) != plan_steps(rows, 9, seed=2)
 
 
+def test_synthetic_rows_stand_beside_the_same_human_ones() -> None:
+    rows = [row(5 + n) for n in range(21)]
+    made = [replace(row(40 + n), made=True) for n in range(9)]
+    alone, beside = (plan_steps(rows, 30, seed=0, made=some) for some in ([], made))
+    assert [[r for r in step if not r.made] for step in beside] == [list(step) for step in alone]
+    seen = Counter(len(r.ids) for step in beside for r in step if r.made)
+    assert all(sum(r.made for r in step) == MADE for step in beside)
+    assert len(seen) == 9 and max(seen.values()) - min(seen.values()) <= 1
+
+
 def test_nothing_to_learn_from_is_said() -> None:
     with pytest.raises(ValueError, match="nothing to learn from"):
         plan_steps([], 9, seed=0)
+    with pytest.raises(ValueError, match="nothing to learn from"):
+        plan_steps([], 9, seed=0, made=[replace(row(9), made=True)])
 
 
 def test_parts_hold_all_rows_within_the_tokens_or_one_row_alone() -> None:
