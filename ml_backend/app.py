@@ -22,6 +22,7 @@ from ml_backend.calls import BadBody, read_body, read_predict, read_setup, read_
 from ml_backend.configs import Configs
 from ml_backend.model import AnnotuneModel
 from ml_backend.ports import JobsLike, LiveLike, VersionsLike
+from ml_backend.refusals import Refusals
 from ml_backend.slots import Slots
 from settings import Backend
 
@@ -46,9 +47,11 @@ def create_app(
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the provider in use has it
     faults.register(app)
     _guard(app, BasicAuth(settings.user, settings.password))
-    _add_lists(app, live, versions, release)
+    refusals = Refusals()
+    _add_lists(app, live, versions, release, refusals)
     fetcher = Fetcher(settings.urls.split(","))
-    _add_calls(app, live, jobs, Slots(settings.threads), fetcher, Configs(bool(settings.urls)))
+    configs = Configs(bool(settings.urls))
+    _add_calls(app, live, jobs, Slots(settings.threads), fetcher, configs, refusals)
     return app
 
 
@@ -80,14 +83,17 @@ def _guard(app: Flask, auth: BasicAuth) -> None:
         return response
 
 
-def _add_lists(app: Flask, live: LiveLike, versions: VersionsLike, release: str) -> None:
+def _add_lists(
+    app: Flask, live: LiveLike, versions: VersionsLike, release: str, refusals: Refusals
+) -> None:
     @app.get("/")
     def root() -> Response:
         return jsonify(name="annotune ml backend", status="UP")
 
     @app.get("/health")
     def health() -> Response:
-        return jsonify({"status": "UP", "version": release, **live.health()})
+        said = {"status": "UP", "version": release, "refused": refusals.report()}
+        return jsonify({**said, **live.health()})
 
     @app.get("/versions", endpoint="versions")
     def list_versions() -> Response:
@@ -95,7 +101,13 @@ def _add_lists(app: Flask, live: LiveLike, versions: VersionsLike, release: str)
 
 
 def _add_calls(
-    app: Flask, live: LiveLike, jobs: JobsLike, slots: Slots, fetcher: Fetcher, configs: Configs
+    app: Flask,
+    live: LiveLike,
+    jobs: JobsLike,
+    slots: Slots,
+    fetcher: Fetcher,
+    configs: Configs,
+    refusals: Refusals,
 ) -> None:
     @app.post("/setup")
     def setup() -> Response:
@@ -107,7 +119,7 @@ def _add_calls(
     @app.post("/predict")
     def predict() -> Response:
         bulk = request.headers.get(PRIORITY, "").lower() == "bulk"
-        with slots.take(bulk):
+        with refusals.noted(), slots.take(bulk):
             call = read_predict(_body())
             config = configs.last(call.project) if call.config is None else call.config
             if config is None:

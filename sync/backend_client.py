@@ -1,8 +1,10 @@
-"""The ML backend as sync sees it: one question, which version its predictions carry now."""
+"""The ML backend as sync sees it: which version its predictions carry now, and what it refused."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import httpx
 
@@ -23,16 +25,29 @@ class BackendClient:
 
     def version(self, project: str, config: str) -> str:
         """The version that predictions for this project and config carry. Raises BackendDown."""
-        auth = (self.user, self.password) if self.password else None
-        body = {"project": project, "schema": config}
+        told = self._ask("POST", "/setup", {"project": project, "schema": config})
         try:
-            answer = httpx.post(
-                f"{self.url}/setup", json=body, auth=auth, timeout=TIMEOUT_S, trust_env=False
-            )
+            return str(told["model_version"])
+        except KeyError as error:
+            raise self._odd("/setup", error) from error
+
+    def health(self) -> Mapping[str, Any]:
+        """What it says of itself and of what it serves. Raises BackendDown."""
+        return self._ask("GET", "/health")
+
+    def _ask(self, method: str, path: str, body: object = None) -> Mapping[str, Any]:
+        auth = (self.user, self.password) if self.password else None
+        how: dict[str, Any] = {"json": body} if body is not None else {}
+        try:
+            how |= {"auth": auth, "timeout": TIMEOUT_S, "trust_env": False}
+            answer = httpx.request(method, f"{self.url}{path}", **how)
             answer.raise_for_status()
-            return str(answer.json()["model_version"])
-        except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
-            raise BackendDown(
-                f"the backend at {self.url} does not answer /setup as it should: "
-                f"{type(error).__name__} {error}"
-            ) from error
+            return dict(answer.json())
+        except (httpx.HTTPError, ValueError, TypeError) as error:
+            raise self._odd(path, error) from error
+
+    def _odd(self, path: str, error: Exception) -> BackendDown:
+        return BackendDown(
+            f"the backend at {self.url} does not answer {path} as it should: "
+            f"{type(error).__name__} {error}"
+        )

@@ -59,12 +59,29 @@ def status(json_: bool, values: Mapping[str, Any]) -> None:
         as_json(values)
         return
     for key, value in values.items():
-        if key != "last_verdict":
+        if key == "refused":
+            click.echo(f"{key:16} {_refused(value)}")
+        elif key != "last_verdict":
             click.echo(f"{key.replace('_', ' '):16} {_plain(value)}")
     verdict = values.get("last_verdict")
     if verdict:
         word = "promoted" if verdict["promoted"] else "kept back"
         click.echo(f"{'last verdict':16} {verdict['version']} {word}: {verdict['reason']}")
+
+
+def _refused(value: Mapping[str, Any] | None) -> str:
+    """What the backend turned away, in words."""
+    if value is None:
+        return "-"
+    parts: list[str] = []
+    if value["requests"]:
+        why = ", ".join(f"{count} {word}" for word, count in sorted(value["why"].items()))
+        parts.append(f"{value['requests']} requests of all projects since its start ({why})")
+        parts.append(f"the last: {value['last']}")
+    if value["rows"]:
+        parts.append(f"{value['rows']} rows by the inference server")
+    parts += [f"{name} is left to people: {why}" for name, why in value["controls"].items()]
+    return "; ".join(parts) or "none"
 
 
 def statuses(json_: bool, rows: Sequence[Mapping[str, Any]]) -> None:

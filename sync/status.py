@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from jobs import QueueDown
@@ -18,10 +19,11 @@ def status(world: World, project: str) -> dict[str, Any]:
     store, log = world.store.project(project), world.log
     counts, wanted = log.counts(project), log.wanted(project)
     problems: list[str] = []
-    serving, config = None, log.config(project)
+    serving, refused, config = None, None, log.config(project)
     try:
         config = world.studio.project(project).config
         serving = world.backend.version(project, config)
+        refused = _refused(project, world.backend.health())
     except (BackendDown, StudioError) as down:
         problems.append(str(down))
     try:
@@ -44,6 +46,7 @@ def status(world: World, project: str) -> dict[str, Any]:
         "regulated": terms.regulated,
         "version": store.current().version,
         "serving": serving,
+        "refused": refused,
         "training": store.is_training() or wanted is not None,
         "decision": time_to_train(world, project, terms).reason,
         "rounds": counts.rounds,
@@ -51,6 +54,27 @@ def status(world: World, project: str) -> dict[str, Any]:
         "last_verdict": log.last_verdict(project),
         "problems": problems,
     }
+
+
+def _refused(project: str, health: Mapping[str, Any]) -> dict[str, Any]:
+    """What the backend turned away since it started. `requests`: of all projects; `why` and `last`
+    of them; `rows`: by inference servers; `controls`: of this project, left to people, and why."""
+    own = _part(_part(health, "projects"), project)
+    bases = [_part(_part(health, "bases"), name) for name in _part(health, "bases")]
+    told = _part(health, "refused")
+    return {
+        "requests": int(told.get("requests") or 0),
+        "why": dict(_part(told, "why")),
+        "last": told.get("last"),
+        "rows": sum(int(base.get("refused") or 0) for base in bases),
+        "controls": dict(_part(own, "refused")),
+    }
+
+
+def _part(of: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """A part of what the backend says; an older one does not say all of it."""
+    found = of.get(key)
+    return found if isinstance(found, Mapping) else {}
 
 
 def _other_share(world: World, project: str, terms: Terms) -> str | None:

@@ -199,6 +199,8 @@ def test_a_model_that_cannot_answer_now_says_when(
     answer = client.post("/predict", json=body(task(1, "a")))
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "7")
     assert str(error) in said(answer)["error"]
+    refused = said(client.get("/health"))["refused"]
+    assert (refused["requests"], refused["last"]) == (1, str(error))
 
 
 def test_a_body_over_the_limit_is_refused(live: FirstLabelLive, jobs: ListedJobs) -> None:

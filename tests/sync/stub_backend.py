@@ -24,6 +24,7 @@ class StubBackend:
     scores: dict[str, float] = field(default_factory=dict)
     blind: set[int] = field(default_factory=set)
     busy: int = 0
+    health: dict[str, Any] = field(default_factory=dict)
     asked: list[tuple[str, dict[str, str], dict[str, Any]]] = field(default_factory=list)
 
     def predicted(self) -> list[int]:
@@ -37,7 +38,7 @@ class StubBackend:
             return {"model_version": self.version}
         if path == "/predict":
             return {"results": [self._predict(task) for task in body["tasks"]]}
-        return {"status": "UP"}
+        return {"status": "UP", **self.health}
 
     def _predict(self, task: dict[str, Any]) -> dict[str, Any]:
         region = {

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -66,6 +67,8 @@ class RemoteAnswerer:
         self._stop = [] if self._chat.end == base.tokenizer.eos_token else [self._chat.end]
         self._batched = client.server.kind == "vllm"
         self._sure: tuple[str, float] = ("", -math.inf)
+        self._lock = threading.Lock()
+        self.refused = 0  # rows, since the start
 
     def answer(self, loaded: Loaded, rows: Sequence[Inputs]) -> list[Answer | None]:
         """Answer each row, in order, all by one version; None where the server refused one.
@@ -99,6 +102,8 @@ class RemoteAnswerer:
             raise
         except Refused as error:  # its message may quote the text
             log.error("the inference server refused a row (HTTP %d)", error.status)
+            with self._lock:
+                self.refused += 1
         except Exception as error:  # no text may cost more than itself
             note_failure(error)
         self.client.alive()  # not the row's fault, if it is not

@@ -77,6 +77,7 @@ class RemoteEngine(Engine):
             "error": self.trouble(),
             "likelihoods": able.no_likelihoods or True,
             "grammar": able.grammar or False,
+            "refused": self.answerer.refused,
             "queue": self.lane.waiting,
         }
 

@@ -184,6 +184,7 @@ def test_a_text_that_the_server_refuses_costs_only_itself(
     server.refuse = "qqq"
     with serving(store, base, server) as live:
         good, bad, fine = ask(live, schema, "play", "the secret qqq", "buy")
+        assert [base["refused"] for base in live.health()["bases"].values()] == [1]
     assert good.regions and fine.regions
     assert bad.regions == () and bad.reason == "the model failed on this text"
     assert "secret" not in caplog.text and "refused a row (HTTP 400)" in caplog.text
