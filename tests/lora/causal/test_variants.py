@@ -59,6 +59,34 @@ def test_the_config_says_plain_lora_with_the_scale_that_is_served() -> None:
     )
 
 
+@pytest.mark.parametrize("variant", sorted(VARIANTS))
+def test_what_is_stored_is_what_other_programs_take_of_an_adapter(variant: str) -> None:
+    """Read off their sources: vLLM's lora/peft_helper.py, LoRAX's adapters/lora.py and llama.cpp's
+    convert_lora_to_gguf.py, which all want pairs of A and B of the base's own linear layers, scaled
+    by alpha / r; the converter ends at any other tensor, vLLM at DoRA and saved modules, LoRAX
+    drops a kind of layer that one block lacks, and llama.cpp does not know rsLoRA's scale."""
+    base = causal_base("llama")
+    stored = plain(adapt(base, variant, 4))
+    config, weights = stored.config(base), base.model.state_dict()
+    found: dict[str, dict[str, torch.Tensor]] = {}
+    for name, tensor in stored.tensors.items():
+        layer, _, matrix = name.removeprefix("base_model.model.").partition(".lora_")
+        found.setdefault(layer, {})[matrix] = tensor
+    assert sorted(found) == sorted(config["target_modules"])
+    for layer, pair in found.items():
+        assert set(pair) == {"A.weight", "B.weight"}
+        assert pair["A.weight"].shape[0] == pair["B.weight"].shape[1] == config["r"]
+        whole = pair["B.weight"] @ pair["A.weight"]
+        assert whole.shape == weights[f"{layer}.weight"].shape
+    kinds = [{n.split(".", 3)[3] for n in found if f".layers.{i}." in n} for i in (0, 1)]
+    assert kinds[0] == kinds[1] and len(kinds[0]) == 7
+    assert config["peft_type"] == "LORA" and config["task_type"] == "CAUSAL_LM"
+    assert config["lora_alpha"] == 2 * config["r"] and config["bias"] == "none"
+    assert not config["use_dora"] and not config["use_rslora"] and not config["fan_in_fan_out"]
+    others = ("modules_to_save", "alora_invocation_tokens", "rank_pattern", "alpha_pattern")
+    assert not any(config[key] for key in others)
+
+
 def test_lora_plus_teaches_b_faster() -> None:
     groups = optimiser(adapt(causal_base("llama"), "lora+", 4), 1e-3).param_groups
     assert sorted({g["lr"] for g in groups if g["params"]}) == [1e-3, 16e-3]
