@@ -21,6 +21,7 @@ from torch.profiler import ProfilerActivity, profile
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks import report
+from benchmarks.causal_taught import taught
 from benchmarks.made import adapter_of, texts_of
 from label_config import Inputs, read_schema
 from lora.base import Base, load_base
@@ -295,6 +296,8 @@ def main() -> None:
     }
     network.activate(version, version.tensors)
     result["scoring"] = scoring(network, texts[: 2 if given.quick else 3], repeats)
+    few = {"texts": 1, "repeats": 1, "steps": 2} if given.quick else {"texts": 6, "repeats": 6}
+    result["taught"] = taught(given.base, **few)
     result["four_bits"] = four_bits(given.base, texts, tokens, repeats)
     report.write("causal-speed-quick" if given.quick else "causal-speed", result, tables(result))
 
@@ -313,6 +316,11 @@ def tables(result: dict[str, Any]) -> str:
     lines = [[n, _spread(v)] for n, v in scores["s_per_text"].items()]
     lines += [[n, _spread(v)] for n, v in scores.items() if "_over_" in n]
     parts.append(report.table(["scoring", "s a text or ratio"], lines))
+    served = result["taught"]
+    lines = [[n, _spread(v)] for n, v in served["cpu_s_per_text"].items()]
+    lines += [[n, _spread(v)] for n, v in served["ratios"].items()]
+    parts.append(report.table(["as served, the prompt known", "CPU s a text or ratio"], lines))
+    parts.append(f"labels left out at their ends: {served['same_answer']}")
     four = result["four_bits"]
     parts.append(
         report.table(

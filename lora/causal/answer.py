@@ -6,6 +6,7 @@ way one token on. So rows of several requests, and of several versions, are unde
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,6 +27,9 @@ from lora.loaded import Loaded
 from lora.network import Tree
 
 PLAIN = Calibration()
+FAR = 0.3
+"""An option that is surely less likely than this share of the likeliest is not asked for to its end
+where many have one of their own (lora/causal/packed.py); which is likeliest stays as it is."""
 WARM = """<View><Text name="t" value="$text"/>
 <Choices name="c" toName="t"><Choice value="warm"/><Choice value="cold"/></Choices>
 <Labels name="l" toName="t"><Label value="word"/></Labels></View>"""
@@ -83,7 +87,7 @@ class Answerer:
         ]
         scored = [(r, a) for r, a in asked if kind_of(a.control).way == "score"]
         self.network.activate(loaded, loaded.tensors)
-        tables = score(self.network, [a for _, a in scored], self._end(loaded))
+        tables = self.tables(loaded, [a for _, a in scored], exact=False)
         for (row, ask), table in zip(scored, tables, strict=True):
             row.said.setdefault(ask.control.name, []).append(best(loaded, ask, table))
         until = time.monotonic() + self._limits.seconds
@@ -104,11 +108,20 @@ class Answerer:
         every = [a for row in rows for a in asks(self._chat, loaded.schema, row, self.room)]
         asked = [a for a in every if kind_of(a.control).way == "score"]
         self.network.activate(loaded, loaded.tensors)
-        for ask, table in zip(asked, score(self.network, asked, self._end(loaded)), strict=True):
+        for ask, table in zip(asked, self.tables(loaded, asked), strict=True):
             yield (
                 ask.control.name,
                 {o.value: p for o, p in zip(ask.options, table.tolist(), strict=True)},
             )
+
+    def tables(
+        self, loaded: Loaded, asked: Sequence[Ask], exact: bool = True
+    ) -> list[torch.Tensor]:
+        """Log p of each option of each ask, `loaded` being active; if not `exact`, about that of
+        those that are surely FAR behind."""
+        whole = exact or self.network.device.type != "cpu"  # there tokens cost less than passes
+        margins = () if whole else [_margin(loaded, ask) for ask in asked]
+        return score(self.network, asked, self._end(loaded), margins)
 
     def _end(self, loaded: Loaded) -> str:
         """What options are scored with: a base that was not taught to end its answers there makes
@@ -154,6 +167,12 @@ def take(row: Row, ask: Ask) -> Callable[[Decoded], None]:
 def _whole(ask: Ask, text: str) -> str:
     """An answer that was cut, without the line that it was cut in; a written text stays."""
     return text if ask.control.form == "text" else text.rpartition("\n")[0]
+
+
+def _margin(loaded: Loaded, ask: Ask) -> float:
+    if not loaded.tensors.adapts:  # its chances lie close together
+        return math.inf
+    return loaded.calibration.get(ask.control.name, PLAIN).margin(FAR)
 
 
 def best(loaded: Loaded, ask: Ask, table: torch.Tensor) -> Said:

@@ -32,6 +32,11 @@ class Calibration:
         if not all(math.isfinite(n) for n in numbers) or self.temperature <= 0:
             raise ValueError(f"temperature {self.temperature} or a leaning is no number above 0")
 
+    def margin(self, share: float) -> float:
+        """How many nats below the likeliest an option is whose chance is `share` of that one's; no
+        number is enough where leanings move options."""
+        return math.inf if self.leaning else -self.temperature * math.log(share)
+
     def chances(self, table: torch.Tensor, values: Sequence[str]) -> torch.Tensor:
         """[..., options] log p -> probabilities among `values`. An option that leanings do not
         know leans as the others do on average."""

@@ -66,6 +66,26 @@ class Stored(CacheLayerMixin):  # type: ignore[misc]
         """Nothing to prepare."""
 
 
+class Grown(Stored):
+    """A layer's prefix, the same before every row, and apart what each row has brought since."""
+
+    def __init__(self, keys: torch.Tensor | None = None, values: torch.Tensor | None = None):
+        super().__init__(keys, values)
+        self._own: KeyValue | None = None
+
+    def update(
+        self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
+    ) -> KeyValue:
+        if self._own is not None:
+            key_states = torch.cat([self._own[0], key_states], dim=2)
+            value_states = torch.cat([self._own[1], value_states], dim=2)
+        self._own = key_states, value_states
+        return super().update(key_states, value_states)
+
+    def get_seq_length(self) -> int:
+        return super().get_seq_length() + (self._own[0].shape[2] if self._own else 0)
+
+
 class Past(Cache):  # type: ignore[misc]
     """What a forward pass finds before its tokens: a layer's keeper each."""
 

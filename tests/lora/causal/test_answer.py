@@ -12,12 +12,13 @@ from label_config import Inputs, read_schema
 from label_config.controls import Schema
 from label_config.values import Choice, Region, Span, Written
 from lora.base import Base
-from lora.causal import grammar
-from lora.causal.answer import Answerer, Limits
+from lora.causal import grammar, packed
+from lora.causal.answer import FAR, Answerer, Limits
 from lora.causal.calibrate import Calibration
 from lora.causal.kinds.spans import Spans
 from lora.causal.lane import CausalLane
 from lora.causal.network import CausalNetwork
+from lora.causal.prompt import Chat, asks
 from lora.causal.ready import ready_causal
 from lora.engine import LaneSettings, start_engine
 from lora.errors import NotReady
@@ -25,6 +26,7 @@ from lora.lane import Answers
 from lora.loaded import Loaded, Opened
 from lora.weights import Mode
 from tests.lora.causal.made import causal_base, causal_tensors
+from tests.lora.made import WORDS
 
 LIMITS = Limits(tokens=12, seconds=60)
 ROWS = [
@@ -93,6 +95,46 @@ def test_calibration_turns_the_choice(base: Base, schema: Schema) -> None:
     turned = replace(loaded, calibration={"what": Calibration(leaning=leaning)})
     second = answerer.answer(turned, ROWS[:1])[0].regions[0]
     assert isinstance(second, Choice) and second.labels != first.labels
+
+
+def test_with_an_adapter_labels_that_are_far_behind_are_not_asked_for_to_their_ends(
+    base: Base, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packed, "OWN_NODES", 20)
+    words = [f"{a} {b} {c}" for a in ("play", "buy") for b in WORDS[:5] for c in WORDS[5:9]]
+    values = "".join(f'<Choice value="{w}"/>' for w in words)
+    many = read_schema(
+        '<View><Text name="t" value="$text"/>'
+        f'<Choices name="what" toName="t">{values}</Choices></View>'
+    )
+    net = network(base)
+    sure = Calibration(0.1)  # as if it had been trained
+    answerer = Answerer(net, LIMITS)
+    taught = replace(version(net, many, 1), calibration={"what": sure})
+    cold = replace(taught, tensors=net.prepare({}))
+    read: list[int] = []
+    states = net.states
+    monkeypatch.setattr(
+        net, "states", lambda ids, *rest: read.append(ids.shape[1]) or states(ids, *rest)
+    )
+
+    def tables(loaded: Loaded, exact: bool) -> list[torch.Tensor]:
+        net.activate(loaded, loaded.tensors)
+        asked = [a for r in ROWS for a in asks(Chat(base.tokenizer), many, r, answerer.room)]
+        answerer.tables(loaded, asked, exact=exact)  # reads what all begin with alike
+        read.clear()
+        return answerer.tables(loaded, asked, exact=exact)
+
+    whole = tables(taught, True)
+    most = sum(read)
+    near = tables(taught, False)
+    assert sum(read) < most
+    for a, b in zip(whole, near, strict=True):
+        assert a.argmax() == b.argmax()
+        close = a >= a.max() - sure.margin(FAR)
+        assert torch.allclose(a[close], b[close], atol=1e-4)
+    every, same = tables(cold, True), tables(cold, False)
+    assert all(torch.allclose(a, b, atol=1e-4) for a, b in zip(every, same, strict=True))
 
 
 def test_a_cold_start_takes_off_what_options_gain_whatever_the_text(

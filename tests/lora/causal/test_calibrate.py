@@ -56,6 +56,14 @@ def test_an_option_nobody_knows_leans_as_the_others_do() -> None:
     assert chances[2] == pytest.approx(math.exp(2.0) / sum(math.exp(n) for n in (1, 3, 2)))
 
 
+def test_a_margin_is_how_far_behind_a_share_of_the_likeliest_lies() -> None:
+    made = Calibration(temperature=2.5)
+    low = -made.margin(0.02)
+    chances = made.chances(torch.tensor([0.0, low]), ("a", "b"))
+    assert float(chances[1] / chances[0]) == pytest.approx(0.02)
+    assert Calibration(leaning={"a": 1.0}).margin(0.02) == math.inf
+
+
 def test_chances_are_probabilities_however_unlikely_all_of_it_is() -> None:
     chances = Calibration(0.1).chances(torch.tensor([-900.0, -905.0]), ("a", "b"))
     assert float(chances.sum()) == pytest.approx(1.0)

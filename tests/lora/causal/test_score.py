@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Sequence
 
@@ -10,6 +11,7 @@ import torch
 
 from label_config.controls import Control, Label
 from lora.base import Base
+from lora.causal import packed
 from lora.causal import score as scoring
 from lora.causal.ask import Ask, Option
 from lora.causal.network import CausalNetwork
@@ -113,6 +115,32 @@ def test_labels_are_cut_into_tokens_and_a_tree_once(
     assert sorted(made) == [*["cut"] * 5, "tree"]
     again = score(network, [ask("play a song", words)], END)
     assert len(made) == 6 and torch.allclose(first[0], again[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("name", CAUSAL)
+@pytest.mark.parametrize("margin", [0.0, 2.0, 6.0, 500.0])
+def test_ends_that_cannot_count_are_left_out_and_the_rest_is_exact(
+    name: str, margin: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packed, "OWN_NODES", 4)
+    network = CausalNetwork(causal_base(name))
+    network.activate(Key(), {})
+    asks = [a for a in some_asks() if len(a.options) > 6]
+    asks += [ask("play", (*FEW, "play the wall and the thing")), *some_asks()[:3]]
+    margins = [margin] * (len(asks) - 1) + [math.inf]
+    want = score(network, asks, END)
+    have = score(network, asks, END, margins)
+    short = 0
+    for exact, told in zip(want[:-1], have[:-1], strict=True):
+        assert told.argmax() == exact.argmax()
+        near = exact >= exact.max() - margin
+        assert torch.allclose(told[near], exact[near], atol=1e-3)
+        left = ~torch.isclose(told, exact, atol=1e-3)
+        assert bool((told[left] + packed.END >= exact[left] - 1e-3).all())  # at most, less an end
+        assert bool((told[left] + packed.END <= exact.max() - margin + 1e-3).all())
+        short += int(left.sum())
+    assert torch.allclose(have[-1], want[-1], atol=1e-3)
+    assert (short > 0) == (margin < 100)
 
 
 def test_options_too_many_for_one_row_are_scored_in_several(

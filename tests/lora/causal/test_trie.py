@@ -24,3 +24,9 @@ def test_a_node_sees_its_ancestors_and_itself_alone() -> None:
 def test_options_of_one_token_need_no_node() -> None:
     trie = make_trie([(7,), (8,)])
     assert len(trie) == 0 and [token for _, token in trie.edges] == [7, 8]
+
+
+def test_what_several_options_share_is_told_from_their_own_ends() -> None:
+    trie = make_trie([(1, 2, 3, 9), (1, 2, 9), (1, 5, 6, 9), (4, 7, 9), (4, 7, 9)])
+    named = [[trie.tokens[n] for n in nodes] for nodes in (trie.trunk, *trie.tails)]
+    assert named == [[1, 2, 4, 7], [3], [], [5, 6], [], []]
