@@ -149,8 +149,8 @@ class Network(Tree):
     @property
     def plain_bytes(self) -> int:
         """Bytes of the plain weights, and of the packed ones beside them."""
-        packed = sum(p.numel() * p.element_size() for p in self._packs.values())
-        return int(super().plain_bytes) + packed
+        packed: int = sum(p.numel() * p.element_size() for p in self._packs.values())
+        return super().plain_bytes + packed
 
     def encode(self, texts: Sequence[str], tokens: Sequence[bool] | None = None) -> list[Encoded]:
         """Encode texts with the active adapter; `tokens[i]`: keep the piece vectors of text i."""
