@@ -166,7 +166,8 @@ def _settle(
         except Withdrawn as refusal:
             reason = str(refusal)
     # this run's champion and numbers: the folder may be an earlier run's, judged against another
-    judged = {"champion": champion, "scores": scores, "gate": verdict.numbers}
+    judged: dict[str, Any] = {"champion": champion, "scores": scores}
+    judged["gate"] = verdict.numbers
     judged |= {key: report[key] for key in ("seconds", "notes", "gain") if key in report}
     _write(store, snapshot, manifest, promoted, reason, judged)
     logger.info("project %s: %s %s", store.name, manifest.version, reason)
