@@ -12,14 +12,15 @@ from pathlib import Path
 from typing import Any, get_type_hints
 from urllib.parse import urlsplit
 
+from settings_augment import Augment as Augment
+from settings_augment import wrong_with
+
 PREFIX = "ANNOTUNE"
 NOT_OURS = {"ANNOTUNE_CACHE", "ANNOTUNE_SHARED", "ANNOTUNE_SCREENSHOTS", "ANNOTUNE_TEST_CACHE"}
 """Read by make, the tests, and lora/bundled.py (where converted bases are kept)."""
 
 YES, NO = {"1", "true", "yes", "on"}, {"", "0", "false", "no", "off"}
 ENGINES = {"openai", "vllm", "llama.cpp", "llama-cpp-python"}
-WRITTEN = {"rewrite", "generate", "inputs"}
-SOURCES = WRITTEN | {"noise", "substitute", "pool"}
 VARIANTS = {"lora", "rslora", "dora", "pissa", "lora+"}
 
 
@@ -189,21 +190,6 @@ class Train:
 
 
 @dataclass(frozen=True)
-class Augment:
-    """How few examples become more: children of human rows, judged before they teach."""
-
-    sources: str = ""
-    """Of noise, substitute, rewrite, generate, inputs and pool, separated by commas, those to use;
-    empty: those that were measured to help (augment/standing.py)."""
-    generator: str = ""
-    """The causal base that writes for rewrite, generate and inputs; empty: none."""
-    budget: int = 0
-    """Most candidates made in one round; 0: as many as the policy says."""
-    review: bool = False
-    """People approve every child before it teaches; a regulated project always does."""
-
-
-@dataclass(frozen=True)
 class Gate:
     """When a candidate may serve."""
 
@@ -327,7 +313,8 @@ def _check(s: Settings) -> None:
     if s.train.every < 1 or s.train.steps < 0 or s.train.rank < 1:
         raise InvalidSetting("ANNOTUNE_TRAIN_EVERY and _RANK must be 1 or more, _STEPS 0 or more")
     _check_causal(s.train)
-    _check_augment(s.augment)
+    if wrong := wrong_with(s.augment):
+        raise InvalidSetting(wrong)
     if not s.backend.password and s.backend.host not in {"127.0.0.1", "localhost", "::1"}:
         raise InvalidSetting(
             f"ANNOTUNE_BACKEND_HOST={s.backend.host} listens beyond this machine "
@@ -358,22 +345,6 @@ def _check_engine(backend: Backend) -> None:
             "ANNOTUNE_BACKEND_QUANTIZE is our own engine's; the one at ANNOTUNE_BACKEND_ENGINE_URL "
             "is told so when it is started"
         )
-
-
-def _check_augment(own: Augment) -> None:
-    wanted = {s.strip() for s in own.sources.split(",") if s.strip()}
-    if unknown := sorted(wanted - SOURCES):
-        raise InvalidSetting(
-            f"ANNOTUNE_AUGMENT_SOURCES names {', '.join(unknown)}; there are "
-            f"{', '.join(sorted(SOURCES))}"
-        )
-    if wanted & WRITTEN and not own.generator:
-        raise InvalidSetting(
-            f"ANNOTUNE_AUGMENT_SOURCES={own.sources!r} needs somebody who writes; set "
-            "ANNOTUNE_AUGMENT_GENERATOR to a causal base, such as smollm"
-        )
-    if own.budget < 0:
-        raise InvalidSetting(f"ANNOTUNE_AUGMENT_BUDGET={own.budget} must be 0 or more")
 
 
 def _check_causal(train: Train) -> None:

@@ -48,13 +48,15 @@ class Candidates:
 
 @dataclass(frozen=True)
 class Rows:
-    """What children are made of. `guidance`: what experts wrote for a generator (prompts.py)."""
+    """What children are made of. `guidance`: what experts wrote for a generator (prompts.py);
+    `chat`: the writer follows messages instead of going on from texts."""
 
     examples: Sequence[Example]
     schema: Schema
     profile: Profile
     seed: int = 0
     guidance: Guidance = field(default_factory=dict)
+    chat: bool = False
 
 
 def questions(plan: Plan, rows: Rows) -> list[Question]:
@@ -126,11 +128,11 @@ def _question(source: Source, parent: Example, rows: Rows, seed: int) -> Questio
     )
     told = (parent, rows.schema, brief.constraint, brief.alike, seed)
     if source == "generate":
-        prompt = generate.ask(*told, unlike=brief.unlike)
+        prompt = generate.ask(*told, unlike=brief.unlike, chat=rows.chat)
     elif source == "inputs":
-        prompt = inputs.ask(*told)
+        prompt = inputs.ask(*told, chat=rows.chat)
     else:
-        prompt = rewrite.ask(*told)
+        prompt = rewrite.ask(*told, chat=rows.chat)
     return Question(source, parent, brief, prompt) if prompt else None
 
 

@@ -8,12 +8,15 @@ who was asked what, so that nothing is asked twice, whenever it was killed.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from lora.store import ProjectStore, write_atomic
+from lora.store import ProjectStore, locked, write_atomic
+from lora.written import Answer, Written
+
+ASKED = "review-asked.json"  # beside the records
 
 
 class Interrupted(Exception):
@@ -38,6 +41,21 @@ class Expansions:
     def written(self) -> Path:
         """Where answers of writers are kept."""
         return self._folder / "written.jsonl"
+
+    @contextmanager
+    def expanding(self, patience_s: float = 2.0) -> Iterator[bool]:
+        """Hold the project's one place of an expansion: two would ask a writer the same twice.
+
+        Yields False where another process keeps it; the kernel takes it from one that died.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with locked(self._folder / "expand.lock", patience_s) as free:
+            yield free
+
+    def is_expanding(self) -> bool:
+        """True while some process expands."""
+        with self.expanding(patience_s=0) as free:
+            return not free
 
     def put(self, snapshot: str, record: Mapping[str, Any]) -> None:
         """Write what became of a snapshot's expansion; the last one written counts."""
@@ -95,40 +113,19 @@ class Kept:
         go_on: Callable[[], bool] = lambda: True,
     ) -> None:
         self.name, self.asked = name, 0
-        self._path, self._write, self._batch, self._go_on = path, write, batch, go_on
-        self._known = dict(_lines(path, name))
+        self._write, self._batch, self._go_on = write, batch, go_on
+        self._written = Written(path, name)
 
     def __call__(self, prompts: Sequence[Question], /) -> Iterator[str | None]:
         """The answers, in order. Raises Interrupted when `go_on` says so; what was answered by then
         is kept."""
         for i in range(0, len(prompts), self._batch):
             some = prompts[i : i + self._batch]
-            if any(p.digest not in self._known for p in some):
+            if any(p.digest not in self._written.said for p in some):
                 if not self._go_on():
                     raise Interrupted("newer answers came; the expansion stops for them")
                 said = list(self._write(some))
                 self.asked += len(some)
-                self._keep({p.digest: text for p, text in zip(some, said, strict=True)})
-            yield from (self._known[p.digest] for p in some)
-
-    def _keep(self, said: Mapping[str, str | None]) -> None:
-        self._known.update(said)
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        rows = ({"by": self.name, "asked": key, "said": text} for key, text in said.items())
-        with self._path.open("a", encoding="utf-8") as handle:
-            handle.write("\n" + "\n".join(json.dumps(r) for r in rows))  # a cut line ends here
-            handle.flush()
-            os.fsync(handle.fileno())
-
-
-def _lines(path: Path, name: str) -> Iterator[tuple[str, str | None]]:
-    """What this writer said; a line that was cut off by a kill is passed over."""
-    if not path.exists():
-        return
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            row = json.loads(line)
-        except ValueError:
-            continue
-        if row["by"] == name:
-            yield row["asked"], row["said"]
+                told = zip(some, said, strict=True)
+                self._written.keep({p.digest: Answer(text) for p, text in told})
+            yield from (self._written.said[p.digest].text for p in some)

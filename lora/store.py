@@ -51,10 +51,11 @@ def write_atomic(path: Path, text: str) -> None:
         with suppress(FileNotFoundError):
             os.unlink(temporary)
         raise
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make what was created or renamed in a folder durable."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -235,7 +236,7 @@ class ProjectStore:
             write_atomic(staging / MANIFEST, manifest.to_json())
             staging.chmod(0o755)
             os.rename(staging, self.adapter_folder(manifest.version))
-            _sync_folder(self.folder / "adapters")
+            sync_folder(self.folder / "adapters")
             return manifest
 
     def _numbers(self) -> Iterator[int]:
@@ -335,23 +336,30 @@ class ProjectStore:
         An flock: the kernel lets go of it when the holder dies, however it dies. `patience_s`
         outlasts the moment for which `is_training` takes it to look.
         """
-        end = time.monotonic() + patience_s
-        with (self._ensure() / "train.lock").open("a") as handle:
-            while True:
-                try:
-                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() >= end:
-                        yield False
-                        return
-                    time.sleep(0.05)
-            yield True
+        with locked(self._ensure() / "train.lock", patience_s) as free:
+            yield free
 
     def is_training(self) -> bool:
         """True while some process holds the trainer lock."""
         with self.training(patience_s=0) as free:
             return not free
+
+
+@contextmanager
+def locked(path: Path, patience_s: float) -> Iterator[bool]:
+    """Hold an flock on a file; yields False when another process keeps it for `patience_s`."""
+    end = time.monotonic() + patience_s
+    with path.open("a") as handle:
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= end:
+                    yield False
+                    return
+                time.sleep(0.05)
+        yield True
 
 
 def _changed(path: Path) -> int:

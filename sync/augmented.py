@@ -59,6 +59,8 @@ class Augmented:
         yield from self._plan(r.get("plan") or {})
         if self.dry and r["asked"]["prompts"]:
             yield from _asked(r["asked"])
+        if r.get("writer"):
+            yield from _wrote(r["writer"])
         if r.get("funnel"):
             yield from _funnel(r["funnel"])
         if self.review:
@@ -83,10 +85,23 @@ class Augmented:
             yield f"  {control}: no example yet of {', '.join(labels)}; a person's answer is needed"
 
 
+def _wrote(writer: Mapping[str, Any]) -> Iterator[str]:
+    """What a writer on another machine was asked, and what it took."""
+    yield f"  {writer['by']} answered {writer['answered']} times, {writer['tokens']} tokens"
+    for why, count in writer["left_out"].items():
+        yield f"    {count} prompts left out: {why}"
+    if writer["unanswered"]:
+        yield f"    {writer['unanswered']} requests brought no answer; they may be charged too"
+    if writer["stopped"]:
+        yield f"    {writer['stopped']}; no further prompts were sent"
+
+
 def _asked(asked: Mapping[str, Any]) -> Iterator[str]:
+    who = f"{asked['by']} at {asked['at']}" if asked["at"] else asked["by"]
+    most = f", {asked['budget']} in all" if asked["budget"] else ""
     yield (
-        f"  would ask {asked['prompts']} times, {asked['characters']} characters to read and at "
-        f"most {asked['most_tokens']} tokens to write; for instance:"
+        f"  would ask {who} {asked['prompts']} times, {asked['characters']} characters to read and "
+        f"at most {asked['most_tokens']} tokens to write{most}; for instance:"
     )
     for text in asked["samples"][:1]:
         yield from (f"    | {line}" for line in text.splitlines())

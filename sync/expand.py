@@ -40,10 +40,12 @@ from label_config.values import Example, Snapshot
 from lora.crossfit import CrossFit, Embedder, crossfit
 from lora.errors import LoraError
 from lora.expansions import Expansions, Interrupted, Kept
+from lora.paid import Paid
 from lora.recipe import kind_of
 from lora.store import ProjectStore, Store, write_atomic
 from settings import Settings, load
 from sync.terms import read_terms
+from sync.writers import follows_messages, writer_of
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +80,8 @@ def run(
         "kept": [],
     }
     if plan.total:
-        candidates = work.candidates(place, go_on)
+        writer = work.writer(place, snapshot, go_on)
+        candidates = make(plan, work.rows, writer, writer.name if writer else None)
         passed = work.guarded(candidates)
         children = [work.child(m) for m in passed.kept]
         if children and not policy.review:
@@ -88,6 +91,7 @@ def run(
         record |= {
             "plan": {"children": plan.children, "why": plan.why, "barren": plan.barren},
             "missing": candidates.missing,
+            "writer": writer.report() if isinstance(writer, Paid) else None,
             "prompts": {k: p.text for k, p in candidates.asked.items()},
             "funnel": passed.funnel.to_dict(),
             "kept": [_shown(e) for e in children],
@@ -118,6 +122,9 @@ def preview(
         "profile": work.profile.to_dict(),
         "plan": {"children": work.plan.children, "why": work.plan.why, "barren": work.plan.barren},
         "asked": {
+            "by": settings.augment.generator,
+            "at": settings.augment.generator_url,
+            "budget": settings.augment.generator_tokens if settings.augment.generator_url else 0,
             "prompts": len(asked),
             "characters": sum(len(q.prompt.text) for q in asked),
             "most_tokens": sum(q.prompt.most_tokens for q in asked),
@@ -155,7 +162,8 @@ class _Work:
         self.policy: Policy = decide(self._situation(regulated, past))
         self.plan = self._plan()
         said = guidance_of(self.human)
-        self.rows = Rows(self.human, self.schema, self.profile, self._seed, said)
+        chat = follows_messages(settings.augment)
+        self.rows = Rows(self.human, self.schema, self.profile, self._seed, said, chat)
 
     def _situation(self, regulated: bool, past: tuple[Gain, ...]) -> Situation:
         own = self._settings.augment
@@ -188,16 +196,13 @@ class _Work:
             only_errors=self.policy.only_errors,
         )
 
-    def candidates(self, place: Expansions, go_on: Callable[[], bool]) -> Candidates:
+    def writer(
+        self, place: Expansions, snapshot: str, go_on: Callable[[], bool]
+    ) -> Kept | Paid | None:
+        """Who writes; None where nothing is to be written."""
         if not GENERATORS & self.plan.children.keys():
-            return make(self.plan, self.rows)
-        from lora.base import load_base
-        from lora.causal.write import Writer
-
-        threads = self._settings.train.threads
-        writer = Writer(load_base(self._settings.augment.generator, threads=threads))
-        kept = Kept(place.written, writer.name, writer, writer.batch, go_on)
-        return make(self.plan, self.rows, kept, kept.name)
+            return None
+        return writer_of(self._settings, place, snapshot, go_on)
 
     def child(self, made: Made) -> Example:
         return made.as_example(self.parents[made.parent], self.policy.weight)
@@ -253,7 +258,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             write_atomic(given.preview, json.dumps(told, ensure_ascii=False))
             return 0
         go_on = partial(_oldest, store, given.snapshot)
-        record = run(store, given.snapshot, terms.settings, **known, go_on=go_on)
+        with Expansions(store).expanding() as free:
+            if not free:
+                log.info("another expansion of project %s is at work", given.project)
+                return 0
+            record = run(store, given.snapshot, terms.settings, **known, go_on=go_on)
     except Interrupted as reason:
         log.info("%s", reason)
         return 0

@@ -76,7 +76,9 @@ def expand(project: str, snapshot: str) -> str:
     threads, timeout_s = settings.train.threads, settings.queue.timeout_s
     run(argv, log, threads=threads, timeout_s=timeout_s)
     record = place.get(snapshot)
-    return str(record["policy"]["reason"]) if record else "it gave way to newer answers"
+    if record is None:
+        return "it gave way to newer answers, or to another expansion at work"
+    return str(record["policy"]["reason"])
 
 
 def human_version(store: ProjectStore, snapshot: str) -> str | None:

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from jobs import Jobs, QueueDown
 from label_config import InvalidConfig
+from lora.expansions import Expansions
 from lora.store import Store
 from settings import Settings
 from sync.backend_client import BackendClient, BackendDown
@@ -30,6 +31,7 @@ TRAIN = "sync.jobs.train"
 EXPAND = "sync.jobs.expand"
 QUIET_S = 20.0  # old predictions are removed when nobody answered for so long
 START_S = 30.0  # a worker forks and imports this long before it holds the trainer's lock
+AGAIN_S = 1800.0  # an expansion that was killed, or failed, is taken up again after so long
 
 
 @dataclass(frozen=True)
@@ -189,7 +191,10 @@ def expand(world: World, project: str, terms: Terms) -> None:
         world.log.want(project, step.snapshot, step.reason, step)
     elif step is not None:
         job_id = f"expand-{project}-{step[:16]}"
-        if world.jobs.state(job_id)[0] == "unknown":
+        state, seconds = world.jobs.state(job_id)
+        over = state != "waiting" and seconds > AGAIN_S and not Expansions(store).is_expanding()
+        if state == "unknown" or over:
+            world.jobs.forget(job_id)
             world.jobs.enqueue(EXPAND, project, step, job_id=job_id)
 
 

@@ -35,6 +35,7 @@ def test_secrets_are_not_in_the_repr() -> None:
             "ANNOTUNE_SYNC_SECRET": "hush",
             "ANNOTUNE_BACKEND_PASSWORD": "hush",
             "ANNOTUNE_QUEUE_URL": "redis://:hush@localhost",
+            "ANNOTUNE_AUGMENT_GENERATOR_KEY": "hush",
         }
     )
     assert "hush" not in repr(settings)
@@ -69,6 +70,22 @@ def test_secrets_are_not_in_the_repr() -> None:
         ({"ANNOTUNE_TRAIN_GRADIENT_CHECKPOINTING": "maybe"}, "must be 1 or 0"),
         ({"ANNOTUNE_TRAIN_CHECKPOINT_S": "-1"}, "must be 0 or more"),
         ({"ANNOTUNE_TRAIN_GPUS": "2", "ANNOTUNE_TRAIN_QUANTIZE": "nf4"}, "stays on one"),
+        ({"ANNOTUNE_AUGMENT_SOURCES": "noise,typos"}, "names typos; there are generate, inputs"),
+        ({"ANNOTUNE_AUGMENT_SOURCES": "rewrite"}, "set ANNOTUNE_AUGMENT_GENERATOR to a causal"),
+        ({"ANNOTUNE_AUGMENT_BUDGET": "-1"}, "_BUDGET=-1 must be 0 or more"),
+        ({"ANNOTUNE_AUGMENT_GENERATOR_API": "grpc"}, "must be chat or completions"),
+        ({"ANNOTUNE_AUGMENT_GENERATOR_TIMEOUT_S": "nan"}, "_TIMEOUT_S must be above 0"),
+        ({"ANNOTUNE_AUGMENT_GENERATOR_PARALLEL": "0"}, "_PARALLEL 1 or more"),
+        ({"ANNOTUNE_AUGMENT_GENERATOR_URL": "localhost:8000"}, "must be an address such as"),
+        ({"ANNOTUNE_AUGMENT_GENERATOR_URL": "http://a:hush@b"}, "GENERATOR_KEY .or _KEY_FILE. ins"),
+        ({"ANNOTUNE_AUGMENT_GENERATOR_URL": "http://b"}, "the model's name on that server"),
+        (
+            {
+                "ANNOTUNE_AUGMENT_GENERATOR_URL": "http://b",
+                "ANNOTUNE_AUGMENT_GENERATOR_KEY": "a\nb",
+            },
+            "_KEY has signs in it that no HTTP header can hold$",
+        ),
     ],
 )
 def test_what_cannot_be_is_named(environ: dict[str, str], words: str) -> None:

@@ -71,7 +71,7 @@ class Writer:
             return found
         said = self._sampled([ids[i] for i in fits], [prompts[i] for i in fits])
         for i, text in zip(fits, said, strict=True):
-            found[i] = _until(text, prompts[i].stop)
+            found[i] = until(text, prompts[i].stop)
         return found
 
     def _sampled(self, ids: Sequence[tuple[int, ...]], prompts: Sequence[Asked]) -> list[str]:
@@ -107,7 +107,7 @@ def _seed(prompts: Sequence[Asked]) -> int:
     return int(hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:15], 16)
 
 
-def _until(text: str, stops: Sequence[str]) -> str:
+def until(text: str, stops: Sequence[str]) -> str:
     """The text before the first of the stops; leading space is the prompt's."""
     text = text.lstrip(" ")
     ends = [at for s in stops if (at := text.find(s)) >= 0]

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
+from jobs import State
 from lora.expansions import Expansions
 from lora.store import Store
 from settings import Augment, Settings
 from sync.challenge import Challenge, makes_children, next_step
 from sync.connect import connect
-from sync.loop import EXPAND, TRAIN, turn
+from sync.loop import AGAIN_S, EXPAND, TRAIN, turn
 from sync.terms import Terms, read_terms
 from tests.sync.house import CONFIG, House
 
@@ -90,3 +91,34 @@ def test_the_loop_expands_after_the_verdict_and_trains_the_challenger_after_that
     turn(house.world, "1")
     assert house.world.log.wanted("1") is None and len(house.jobs.queued) == 3
     assert house.world.log.counts("1").new == 0, "its answers were trained on"
+
+
+def test_an_expansion_that_was_killed_or_failed_is_taken_up_again_and_one_at_work_is_not(
+    house: House,
+) -> None:
+    own = replace(house.world.settings, augment=Augment(sources="noise"))
+    house.world = replace(house.world, settings=own)
+    connect(house.world, "1")
+    house.answer(6)
+    turn(house.world, "1")
+    human = house.wanted()
+    house.judge(human)
+    turn(house.world, "1")
+    place = Expansions(house.world.store.project("1"))
+
+    def asked(state: State, seconds: float) -> int:
+        house.jobs.all_are(state, seconds)
+        before = len(house.jobs.queued)
+        turn(house.world, "1")
+        return len(house.jobs.queued) - before
+
+    states: tuple[State, ...] = ("started", "ended")
+    for state in states:
+        assert asked(state, AGAIN_S - 1) == 0
+        with place.expanding() as free:
+            assert free and asked(state, AGAIN_S + 1) == 0, "somebody is at it"
+        assert asked(state, AGAIN_S + 1) == 1
+        assert house.jobs.queued[-1] == (EXPAND, "1", human)
+    assert asked("waiting", AGAIN_S + 1) == 0
+    place.put(human, {"challenger": None, "kept": []})
+    assert asked("ended", AGAIN_S + 1) == 0

@@ -25,9 +25,10 @@ from lora.causal.decode import Decoded
 from lora.causal.kinds import kind_of
 from lora.causal.prompt import Ask, Chat, asks, room_for
 from lora.causal.remote.adapters import Adapters, Remote
-from lora.causal.remote.client import Client, Completed
+from lora.causal.remote.client import Client
 from lora.causal.remote.dialect import body, grammar_fields
 from lora.causal.remote.probe import Abilities
+from lora.causal.remote.read import Completed
 from lora.causal.tokens import SPACE
 from lora.errors import EngineDown, Refused
 from lora.lane import note_failure

@@ -1,7 +1,8 @@
-"""An OpenAI-compatible inference server, as we speak to it: the one place that knows its wire.
+"""An OpenAI-compatible inference server, as we speak to it: with read.py the one place that knows
+its wire.
 
-A request that cannot reach it, or that it has no room for, is tried ATTEMPTS times, then it is
-EngineDown. What it refuses is not tried again: Refused. What takes too long: TimeoutError.
+A request that cannot reach it, or that it has no room for, is tried as often as Patience says, then
+it is EngineDown. What it refuses is not tried again: Refused. What takes too long: TimeoutError.
 """
 
 from __future__ import annotations
@@ -9,19 +10,31 @@ from __future__ import annotations
 import http.client
 import json
 import threading
+import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
+from typing import Any, Literal, TypeVar
 
+from lora.causal.remote.read import (
+    Completed,
+    read_chat,
+    read_completions,
+    read_message,
+    read_models,
+)
 from lora.errors import EngineDown, Refused
+
+T = TypeVar("T")
 
 ATTEMPTS, PAUSE_S = 3, 0.25  # a pause doubles
 ASK_S, LOAD_S = 10.0, 120.0  # of a small question; until an adapter is loaded
 AGAIN = {408, 425, 429, 502, 503, 504}
-MOST_BYTES = 64_000_000  # of one answer
-MOST_WORDS = 300  # of a server's message in ours
+MOST_BYTES, PART = 64_000_000, 65_536  # of one answer; read at once
 
 Kind = Literal["openai", "vllm", "llama.cpp", "llama-cpp-python"]
 
@@ -36,34 +49,33 @@ class Server:
     model: str = ""
     store: str = ""
 
-
-@dataclass(frozen=True)
-class Said:
-    """One completion. `logprobs`: of its tokens in order, echoed ones first, None where it gave
-    none; `why` it ended: "stop" or "length"."""
-
-    text: str
-    why: str = ""
-    logprobs: tuple[float | None, ...] | None = None
+    def __post_init__(self) -> None:
+        if not (self.key.isascii() and self.key.isprintable()):  # the library's error quotes it
+            raise ValueError(f"the API key for {self.url} has signs in it that no header can hold")
 
 
 @dataclass(frozen=True)
-class Completed:
-    """The answer to one request: a completion a prompt, and how many tokens both had together."""
+class Patience:
+    """How often a request is tried; `pause_s` doubles. `wait_s`: the longest wait that a server may
+    ask for (Retry-After); 0: what it asks for is not heard. `refusals`: those that may pass, by
+    HTTP's status; 0 is an answer that cannot be read."""
 
-    said: tuple[Said, ...]
-    prompt_tokens: int | None
-    said_tokens: int | None
+    attempts: int = ATTEMPTS
+    pause_s: float = PAUSE_S
+    wait_s: float = 0.0
+    refusals: frozenset[int] = frozenset()
 
 
 class Client:
     """Any thread may call it. `trouble`: why the last request found no server; None: it did."""
 
-    def __init__(self, server: Server, pause_s: float = PAUSE_S) -> None:
+    def __init__(
+        self, server: Server, pause_s: float = PAUSE_S, patience: Patience | None = None
+    ) -> None:
         self.server = server
         self.trouble: str | None = None
         self._root = server.url.rstrip("/").removesuffix("/v1")
-        self._pause_s = pause_s
+        self._patience = patience or Patience(pause_s=pause_s)
         self._closed = threading.Event()
         self._opener = urllib.request.build_opener(_NoRedirect)
 
@@ -73,11 +85,9 @@ class Client:
 
     def models(self) -> dict[str, int | None]:
         """What it serves: names, and how many tokens prompt and answer may have where it says."""
-        found = self._json("GET", "/v1/models", None, ASK_S)
-        try:
-            return {str(m["id"]): _context(m) for m in found["data"]}
-        except (KeyError, TypeError) as error:
-            raise Refused(f"{self._root}/v1/models lists no models") from error
+        path = "/v1/models"
+        where = self._root + path
+        return self._call("GET", path, None, ASK_S, lambda raw: read_models(raw, where))
 
     def alive(self) -> dict[str, int | None]:
         """As `models`, but a server that is there and no use is EngineDown too."""
@@ -90,13 +100,18 @@ class Client:
 
     def complete(self, body: Mapping[str, Any], timeout_s: float) -> Completed:
         """POST /v1/completions."""
-        return _completed(self._json("POST", "/v1/completions", body, timeout_s), body["prompt"])
+        path, prompt = "/v1/completions", body["prompt"]
+        return self._call("POST", path, body, timeout_s, lambda raw: read_completions(raw, prompt))
+
+    def chat(self, body: Mapping[str, Any], timeout_s: float) -> Completed:
+        """POST /v1/chat/completions."""
+        return self._call("POST", "/v1/chat/completions", body, timeout_s, read_chat)
 
     def load(self, name: str, folder: str) -> None:
         """vLLM: serve an adapter under a name; fine if it does already."""
         body = {"lora_name": name, "lora_path": folder}
         try:
-            self._call("POST", "/v1/load_lora_adapter", body, LOAD_S)
+            self._call("POST", "/v1/load_lora_adapter", body, LOAD_S, bytes)
         except Refused as error:
             if error.status != 400 or "already" not in str(error):
                 raise
@@ -104,35 +119,46 @@ class Client:
     def unload(self, name: str) -> None:
         """vLLM: serve it no more; fine if it does not."""
         try:
-            self._call("POST", "/v1/unload_lora_adapter", {"lora_name": name}, ASK_S)
+            self._call("POST", "/v1/unload_lora_adapter", {"lora_name": name}, ASK_S, bytes)
         except Refused as error:
             if error.status != 404:
                 raise
 
-    def _json(self, method: str, path: str, body: Any, timeout_s: float) -> Any:
-        raw = self._call(method, path, body, timeout_s)
-        try:
-            return json.loads(raw)
-        except ValueError as error:
-            raise Refused(f"{self._root}{path} answered no JSON") from error
-
-    def _call(self, method: str, path: str, body: Any, timeout_s: float) -> bytes:
-        why = "it was not asked"
-        for attempt in range(ATTEMPTS):
-            if attempt and self._closed.wait(self._pause_s * 2 ** (attempt - 1)):
+    def _call(
+        self, method: str, path: str, body: Any, timeout_s: float, read: Callable[[bytes], T]
+    ) -> T:
+        last = _Again("it was not asked")
+        for attempt in range(self._patience.attempts):
+            if attempt and not self._pause(attempt, last):
                 break
             try:
-                found = self._once(method, path, body, timeout_s)
+                found = read(self._once(method, path, body, timeout_s))
             except _Again as error:
-                why = str(error)
-                continue
-            except (Refused, TimeoutError):
-                self.trouble = None  # it answers, or is at it
+                last = error
+            except Refused as error:
+                self.trouble = None  # it answers
+                if error.status not in self._patience.refusals:
+                    raise
+                last = _Again(str(error), refusal=error)
+            except TimeoutError:
+                self.trouble = None  # it is at it
                 raise
-            self.trouble = None
-            return found
-        self.trouble = f"the inference server at {self._root} does not answer: {why}"
+            else:
+                self.trouble = None
+                return found
+        if last.refusal is not None:
+            raise last.refusal
+        self.trouble = f"the inference server at {self._root} does not answer: {last}"
         raise EngineDown(self.trouble)
+
+    def _pause(self, attempt: int, last: _Again) -> bool:
+        """Wait before another try; False where there is to be none."""
+        wait, longest = self._patience.pause_s * 2 ** (attempt - 1), self._patience.wait_s
+        if longest and last.after_s is not None:
+            if last.after_s > longest:
+                return False
+            wait = max(wait, last.after_s)
+        return not self._closed.wait(wait)
 
     def _once(self, method: str, path: str, body: Any, timeout_s: float) -> bytes:
         headers = {"Accept": "application/json"}
@@ -143,15 +169,16 @@ class Client:
             data = json.dumps(body).encode()
             headers["Content-Type"] = "application/json"
         request = urllib.request.Request(self._root + path, data, headers, method=method)
+        until = time.monotonic() + timeout_s
         try:
             with self._opener.open(request, timeout=timeout_s) as response:
-                return bytes(response.read(MOST_BYTES))
+                return _whole(response, until)
         except urllib.error.HTTPError as error:
             with error:
-                told = _message(error.read(MOST_BYTES))
+                told = f"HTTP {error.code} {read_message(_some(error), self.server.key)}".strip()
             if error.code in AGAIN:
-                raise _Again(f"HTTP {error.code} {told}".strip()) from None
-            raise Refused(f"HTTP {error.code} {told}".strip(), error.code) from None
+                raise _Again(told, _after_s(error.headers.get("Retry-After"))) from None
+            raise Refused(told, error.code) from None
         except urllib.error.URLError as error:  # it could not be reached, or not in time
             raise _Again(str(error.reason)) from error
         except TimeoutError:
@@ -161,7 +188,53 @@ class Client:
 
 
 class _Again(Exception):
-    """Worth another try."""
+    """Worth another try, after `after_s` if the server said so; `refusal`: what it is if that was
+    the last one."""
+
+    def __init__(
+        self, message: str, after_s: float | None = None, refusal: Refused | None = None
+    ) -> None:
+        super().__init__(message + (f" (Retry-After: {after_s:.0f} s)" if after_s else ""))
+        self.after_s, self.refusal = after_s, refusal
+
+
+def _whole(response: Any, until: float) -> bytes:
+    """The body, to its end; a server that sends it drop by drop is not waited for forever."""
+    parts: list[bytes] = []
+    size = 0
+    while part := response.read1(PART):
+        parts.append(part)
+        size += len(part)
+        if size > MOST_BYTES:
+            raise Refused(f"an answer of more than {MOST_BYTES} bytes came")
+        if time.monotonic() > until:
+            raise TimeoutError("the answer came too slowly")
+    if response.length:
+        raise http.client.IncompleteRead(b"", response.length)
+    return b"".join(parts)
+
+
+def _some(error: urllib.error.HTTPError) -> bytes:
+    """The body of an error, as far as it comes."""
+    with suppress(OSError, http.client.HTTPException):
+        return bytes(error.read(PART))
+    return b""
+
+
+def _after_s(header: str | None) -> float | None:
+    """Seconds that Retry-After asks for: a number, or a date."""
+    if not header:
+        return None
+    try:
+        found = float(header)
+    except ValueError:
+        try:
+            when = parsedate_to_datetime(header)
+        except ValueError:
+            return None
+        when = when if when.tzinfo else when.replace(tzinfo=timezone.utc)
+        found = (when - datetime.now(timezone.utc)).total_seconds()
+    return max(0.0, found) if found < float("inf") else None
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -169,52 +242,3 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
     def redirect_request(self, *_: Any) -> None:
         return None
-
-
-def _context(model: Any) -> int | None:
-    """vLLM says it as max_model_len, llama.cpp as meta.n_ctx."""
-    meta = model.get("meta")
-    found = model.get("max_model_len") or (meta or {}).get("n_ctx")
-    return int(found) if isinstance(found, int) and found > 0 else None
-
-
-def _completed(raw: Any, prompt: str | Sequence[str]) -> Completed:
-    asked = 1 if isinstance(prompt, str) else len(prompt)
-    try:
-        choices = sorted(raw["choices"], key=lambda c: int(c.get("index") or 0))
-        said = tuple(
-            Said(str(c.get("text") or ""), str(c.get("finish_reason") or ""), _logprobs(c))
-            for c in choices
-        )
-        usage = raw.get("usage") or {}
-        made = Completed(said, usage.get("prompt_tokens"), usage.get("completion_tokens"))
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise Refused(f"a completion cannot be read: {type(error).__name__}") from error
-    if len(said) != asked:
-        raise Refused(f"{len(said)} completions of {asked} prompts came")
-    return made
-
-
-def _logprobs(choice: Any) -> tuple[float | None, ...] | None:
-    """OpenAI's own form, or that of its chats, which llama.cpp's server uses here too."""
-    told = choice.get("logprobs")
-    if not isinstance(told, dict):
-        return None
-    if isinstance(content := told.get("content"), list):
-        return tuple(float(t["logprob"]) for t in content)
-    found = told.get("token_logprobs")
-    if not isinstance(found, list):
-        return None
-    return tuple(None if p is None else float(p) for p in found)
-
-
-def _message(raw: bytes) -> str:
-    """What a server says of an error: OpenAI's form, FastAPI's, or its first line."""
-    try:
-        told = json.loads(raw)
-    except ValueError:
-        told = raw.decode("utf-8", "replace")
-    for key in ("error", "detail", "message"):
-        if isinstance(told, dict) and key in told:
-            told = told[key]
-    return " ".join(str(told).split())[:MOST_WORDS]

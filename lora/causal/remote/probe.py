@@ -10,8 +10,9 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from lora.causal.remote.client import Client, Completed
+from lora.causal.remote.client import Client
 from lora.causal.remote.dialect import FORMS, Grammar, body, grammar_fields
+from lora.causal.remote.read import Completed
 from lora.errors import BaseUnavailable, Refused
 
 WORD = "qxzzy"  # what no model says by itself

@@ -150,3 +150,10 @@ def test_a_closed_client_gives_up_at_once(server: Scripted) -> None:
     with pytest.raises(EngineDown):
         complete(of)
     assert time.monotonic() - began < 5 and len(server.heard) == 1
+
+
+def test_a_key_that_no_header_can_hold_is_refused_without_being_told() -> None:
+    for key in ("hush\nhush", "h\u00fcsh", "hush\x7f"):
+        with pytest.raises(ValueError, match="no header can hold") as told:
+            Server("http://127.0.0.1:9", key)
+        assert "sh" not in str(told.value).replace("signs", "")

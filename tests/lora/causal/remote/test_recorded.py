@@ -29,7 +29,7 @@ RECORDED = json.loads(HERE.read_text(encoding="utf-8"))
 class Replayed(Client):
     """Answers what was recorded to the very request it was recorded of."""
 
-    def _call(self, method: str, path: str, body: Any, timeout_s: float) -> bytes:
+    def _once(self, method: str, path: str, body: Any, timeout_s: float) -> bytes:
         found = [c["answer"] for c in RECORDED["calls"] if (c["path"], c["body"]) == (path, body)]
         assert found, f"not recorded: {body}"
         return json.dumps(found[0]).encode()

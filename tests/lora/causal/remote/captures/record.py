@@ -24,14 +24,14 @@ def main(url: str, out: Path = HERE) -> None:
     server = Server(url, kind="llama-cpp-python")
     engine = start_remote(load_reader("smollm"), LaneSettings(answer_s=300), server)
     client = engine.answerer.client
-    plain = client._call
+    plain = client._once
 
     def call(method: str, path: str, body: Any, timeout_s: float) -> bytes:
         answer = plain(method, path, body, timeout_s)
         made.append({"path": path, "body": body, "answer": json.loads(answer)})
         return answer
 
-    client._call = call  # type: ignore[method-assign]
+    client._once = call  # type: ignore[method-assign]
     (model,) = client.models()
     engine.answerer._score(cold_of(model, engine.base), ASK)
     engine.lane.close()
