@@ -67,25 +67,47 @@ class Expansions:
         """The record of a human snapshot; None while there is none."""
         return _read(self._folder / f"{snapshot}.json")
 
+    def ask_review(self, snapshot: str) -> None:
+        """Note that somebody wants people to see the children of this human snapshot."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        write_atomic(self._folder / ASKED, json.dumps({"snapshot": snapshot}))
+
+    def review_asked(self) -> str | None:
+        """The human snapshot that `ask_review` named, until it is answered."""
+        asked = _read(self._folder / ASKED)
+        return str(asked["snapshot"]) if asked else None
+
+    def answer_review(self) -> None:
+        """The review that was asked for is there, or can never be."""
+        (self._folder / ASKED).unlink(missing_ok=True)
+
+    def _records(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Human snapshots with their records."""
+        for path in sorted(self._folder.glob("*.json")):
+            if path.name != ASKED and (record := _read(path)) is not None:
+                yield path.stem, record
+
     def past(self) -> list[dict[str, Any]]:
         """What each challenger brought, as its verdict says it, oldest first."""
         found: list[tuple[str, dict[str, Any]]] = []
-        for path in self._folder.glob("*.json"):
-            record = _read(path) or {}
-            verdict = (
-                self._store.verdict(record["challenger"]) if record.get("challenger") else None
-            )
-            if verdict and verdict.get("gain"):
-                found.append((str(verdict["at"]), verdict["gain"]))
+        for _, record in self._records():
+            for challenger in challengers_of(record):
+                verdict = self._store.verdict(challenger)
+                if verdict and verdict.get("gain"):
+                    found.append((str(verdict["at"]), verdict["gain"]))
         return [gain for _, gain in sorted(found, key=lambda f: f[0])]
 
     def human_of(self, challenger: str) -> str | None:
         """The human snapshot that a challenger was made from; None where it is none."""
-        for path in sorted(self._folder.glob("*.json")):
-            record = _read(path)
-            if record is not None and record.get("challenger") == challenger:
-                return path.stem
-        return None
+        made = (human for human, record in self._records() if challenger in challengers_of(record))
+        return next(made, None)
+
+
+def challengers_of(record: Mapping[str, Any]) -> list[str]:
+    """The challengers that were made of a snapshot, the last one last: `former` ones learned from
+    children before people had looked at these."""
+    last = record.get("challenger")
+    return [*record.get("former", ()), *([last] if last else [])]
 
 
 def _read(path: Path) -> dict[str, Any] | None:

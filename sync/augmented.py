@@ -125,25 +125,37 @@ def augmented(world: World, project: str, dry: bool) -> Augmented:
     """
     store = world.store.project(project)
     place = Expansions(store)
+    if dry:
+        return Augmented(project, True, _preview(world, store, _human(world, project)[-1], place))
+    record = last_record(world, project)
+    verdict = store.verdict(record["challenger"]) if record["challenger"] else None
+    made_of = (record.get("review") or {}).get("made_of", record["snapshot"])
+    review = world.log.review(project, made_of)
+    said = tuple(world.log.decisions(project, made_of))
+    return Augmented(project, False, record, (verdict or {}).get("gain"), review, said)
+
+
+def last_record(world: World, project: str) -> dict[str, Any]:
+    """What became of the last expansion. Raises NothingToExpand where there was none."""
+    place = Expansions(world.store.project(project))
+    for snapshot in reversed(_human(world, project)):
+        if record := place.get(snapshot):
+            return record
+    raise NothingToExpand(
+        f"nothing was expanded in project {project} yet; --dry-run shows what would be, and "
+        "ANNOTUNE_AUGMENT_SOURCES names what to make children with"
+    )
+
+
+def _human(world: World, project: str) -> list[str]:
+    """The snapshots of human rows alone, oldest first."""
     human = [str(r["snapshot"]) for r in world.log.rounds(project) if not is_challenger(r)]
     if not human:
         raise NothingToExpand(
             f"project {project} has no round yet; a round is frozen once there are "
             f"{world.settings.train.least} human answers"
         )
-    if dry:
-        return Augmented(project, True, _preview(world, store, human[-1], place))
-    for snapshot in reversed(human):
-        if record := place.get(snapshot):
-            verdict = store.verdict(record["challenger"]) if record["challenger"] else None
-            made_of = (record.get("review") or {}).get("made_of", snapshot)
-            review = world.log.review(project, made_of)
-            said = tuple(world.log.decisions(project, made_of))
-            return Augmented(project, False, record, (verdict or {}).get("gain"), review, said)
-    raise NothingToExpand(
-        f"nothing was expanded in project {project} yet; --dry-run shows what would be, and "
-        "ANNOTUNE_AUGMENT_SOURCES names what to make children with"
-    )
+    return human
 
 
 def _preview(world: World, store: ProjectStore, snapshot: str, place: Expansions) -> dict[str, Any]:

@@ -43,6 +43,11 @@ def is_challenger(round_: Mapping[str, Any]) -> bool:
     return bool(round_["report"].get("human"))
 
 
+def human_snapshot(round_: Mapping[str, Any]) -> str:
+    """The snapshot of a round's human rows alone."""
+    return str(round_["report"]["human"] if is_challenger(round_) else round_["snapshot"])
+
+
 def next_step(
     rounds: Sequence[Mapping[str, Any]],
     store: ProjectStore,
@@ -58,8 +63,10 @@ def next_step(
     if reviewing or not rounds or rounds[-1]["state"] != "settled":
         return None
     last = rounds[-1]  # of a challenger: people may since have approved another one's children
-    snapshot = str(last["report"]["human"] if is_challenger(last) else last["snapshot"])
-    record = Expansions(store).get(snapshot)
+    snapshot, place = human_snapshot(last), Expansions(store)
+    if snapshot == place.review_asked():
+        return None  # people look at its children first
+    record = place.get(snapshot)
     if record is None:
         return snapshot
     challenger = record["challenger"]

@@ -29,6 +29,7 @@ from lora.errors import LoraError
 from lora.store import ProjectStore, Store
 from settings import InvalidSetting, Settings, load
 from sync import bootstrap, operate, show
+from sync.ask_review import ask_review
 from sync.augmented import NothingToExpand, augmented
 from sync.backend_client import BackendDown
 from sync.check import Unreadable, check_file, check_project
@@ -305,14 +306,17 @@ def compare_(ctx: click.Context, project: str, bases: str, seeds: int, json_: bo
 @main.command("augment")
 @click.argument("project")
 @click.option("--dry-run", "dry", is_flag=True, help="Show what the next one would do; do nothing.")
+@click.option("--review", is_flag=True, help="Have people approve the last one's children.")
 @as_json
 @click.pass_context
-def augment_(ctx: click.Context, project: str, dry: bool, json_: bool) -> None:
+def augment_(ctx: click.Context, project: str, dry: bool, review: bool, json_: bool) -> None:
     """Show what became of PROJECT's last expansion: policy, plan, funnel, samples and gain."""
+    if dry and review:
+        raise click.UsageError("--dry-run does nothing and --review sends what was made: take one")
     world = _build(ctx)
     _known(world, project)
     with _stopped_by_sigterm():
-        found = augmented(world, project, dry)
+        found = ask_review(world, project) if review else augmented(world, project, dry)
     show.text(json_, found.to_dict(), found.lines())
 
 

@@ -19,10 +19,11 @@ from label_config.schema import read_schema
 from label_config.snapshot_json import region_from_dict
 from label_config.values import Example, Snapshot
 from label_config.wire import write_result
-from lora.expansions import Expansions
+from lora.expansions import Expansions, challengers_of
 from lora.store import ProjectStore
 from settings import Settings
 from sync.approvals import CHILD, Readings
+from sync.challenge import human_snapshot
 from sync.log import Log
 from sync.log_reviews import Decision, Review, last_on_tasks, standing
 from sync.log_tables import now
@@ -83,11 +84,9 @@ class Reviewer:
         rounds = self.log.rounds(self.project)
         if not rounds or rounds[-1]["state"] != "settled":
             return None
-        snapshot = str(rounds[-1]["snapshot"])
-        record = Expansions(self.store).get(snapshot)
-        if record is None or record["challenger"] or not record.get("policy", {}).get("review"):
-            return None
-        if not children_of(self.store, snapshot) or self.log.review(self.project, snapshot):
+        snapshot, place = self._due(human_snapshot(rounds[-1])), Expansions(self.store)
+        if snapshot is None or not children_of(self.store, snapshot):
+            place.answer_review()
             return None
         terms = self._terms(snapshot)
         mark = f"annotune review: project {self.project}, snapshot {snapshot}"
@@ -96,7 +95,20 @@ class Reviewer:
             title = f"Review {snapshot[:8]}: {self.log.title(self.project)}"
             config = review_config(terms.config, terms.schema)
             found = self.studio.make_project(title, mark, config, GUIDE)
-        return self.log.start_review(self.project, snapshot, found)
+        started = self.log.start_review(self.project, snapshot, found)
+        place.answer_review()
+        return started
+
+    def _due(self, last: str) -> str | None:
+        """The snapshot whose children people are to see: one that somebody asked for
+        (`annotune augment --review`), or the last one, where nothing is let in without them."""
+        place = Expansions(self.store)
+        asked = place.review_asked()
+        record = place.get(asked or last)
+        if record is None or record.get("review") or self.log.review(self.project, asked or last):
+            return None
+        unseen = not record["challenger"] and record.get("policy", {}).get("review")
+        return asked or (last if unseen else None)
 
     def _fill(self, review: Review, children: Sequence[Example], terms: Terms) -> None:
         states = self.studio.changed_tasks(review.review, None)
@@ -140,8 +152,7 @@ class Reviewer:
         rounds = self.log.rounds(self.project)
         if rounds[-1]["state"] != "settled":
             return
-        place, last = Expansions(self.store), str(rounds[-1]["snapshot"])
-        base = place.human_of(last) or last
+        place, base = Expansions(self.store), human_snapshot(rounds[-1])
         own, newest = self.store.snapshot(review.snapshot), self.store.snapshot(base)
         said = self._standing(review.snapshot)
         rows = [_approved(c, said[c.id]) for c in children if c.id in said]
@@ -154,13 +165,15 @@ class Reviewer:
             "by": sorted({d.who or f"user {d.author}" for d in said.values() if d.author}),
             "rows": [r.id for r in fit],
         }
-        record = place.get(review.snapshot) or {}
+        record, there = place.get(review.snapshot) or {}, place.get(base)
         digest = None
         if fit:
             whole = replace(newest, examples=(*newest.examples, *fit))
             digest = self.store.put_snapshot(whole)
-        if fit or place.get(base):  # a newer one that gains nothing is expanded afresh
-            place.put(base, {**record, "snapshot": base, "challenger": digest, "review": report})
+        if fit or there:  # a newer one that gains nothing is expanded afresh
+            former = [c for c in challengers_of(there or {}) if c != digest]
+            mine = {"snapshot": base, "challenger": digest, "former": former}
+            place.put(base, {**record, **mine, "review": report})
         self.log.close_review(self.project, review.snapshot, report)
 
 

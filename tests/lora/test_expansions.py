@@ -90,3 +90,25 @@ def test_records_name_their_challenger_and_what_it_brought(project: ProjectStore
             project.put_verdict(name, {"promoted": True, "gain": gain, "at": f"2026-01-0{9 - n}"})
     assert place.human_of("d" * 64) == "c" * 64 and place.human_of("e" * 64) is None
     assert [g["answers"] for g in place.past()] == [11, 10], "by when they were judged"
+
+
+def test_one_process_at_a_time_expands_a_project(project: ProjectStore) -> None:
+    place = Expansions(project)
+    assert not place.is_expanding()
+    with place.expanding() as free:
+        assert free and place.is_expanding()
+        with Expansions(project).expanding(patience_s=0) as other:
+            assert not other
+    assert not place.is_expanding()
+
+
+def test_a_wish_for_review_lasts_until_it_is_answered(project: ProjectStore) -> None:
+    place = Expansions(project)
+    assert place.review_asked() is None
+    place.put("a" * 64, {"challenger": "b" * 64, "former": ["c" * 64], "kept": []})
+    place.ask_review("a" * 64)
+    assert Expansions(project).review_asked() == "a" * 64
+    assert [place.human_of(x * 64) for x in "bcd"] == ["a" * 64, "a" * 64, None]
+    place.answer_review()
+    place.answer_review()
+    assert place.review_asked() is None
