@@ -19,6 +19,7 @@ from lora.store import ProjectStore, Store
 from settings import Augment, Gate, Settings, Train
 from sync import jobs
 from sync.expand import preview, run
+from sync.review import children_of
 from tests.lora.causal.made import causal_base
 
 pytestmark = pytest.mark.model  # embeds with MiniLM: seconds
@@ -102,6 +103,26 @@ def test_where_people_approve_no_child_reaches_a_snapshot(
     record = run(place, human, own, regulated=how == "regulated")
     assert record["challenger"] is None and record["kept"] and record["policy"]["review"]
     assert [p.stem for p in (place.folder / "snapshots").glob("*.json")] == [human]
+
+
+def test_children_refused_for_their_label_alone_come_before_experts_first(
+    settings: Settings, place: ProjectStore
+) -> None:
+    """What judges that never saw the parent read otherwise is what the model gets wrong."""
+    usual = place.snapshot(frozen(place))
+    odd = {e.id for e in usual.train[0:6:2]}  # they ask for a refund
+    wrong = (Choice("c", "t", ("delivery",)),)
+    rows = [replace(e, answers=wrong) if e.id in odd else e for e in usual.examples]
+    human = place.put_snapshot(replace(usual, examples=tuple(rows)))
+    own = replace(settings, augment=replace(settings.augment, review=True))
+    record = run(place, human, own)
+    first = record["experts_first"]
+    assert first and {e["origin"]["parent"] for e in first} <= odd
+    steps = {s["name"]: s["refused"] for s in record["funnel"]["steps"]}
+    assert len(first) <= steps["consistent"] and record["funnel"]["experts_first"] == len(first)
+    shown = [c.id for c in children_of(place, human)]
+    assert shown == [e["id"] for e in (*first, *record["kept"])]
+    assert not {e["id"] for e in first} & {e["id"] for e in record["kept"]}
 
 
 def test_gains_that_faded_stop_it_with_the_reason(settings: Settings, place: ProjectStore) -> None:
