@@ -76,6 +76,13 @@ class Augmented:
         by = ", ".join(sorted({d.who or f"user {d.author}" for d in said if d.author}))
         state = "is over" if review.closed_at else "goes on"
         yield f"  the review in project {review.review} {state}: {told}{f'; by {by}' if by else ''}"
+        report = review.report or {}
+        for why, count in report.get("dropped", {}).items():
+            yield f"    {count} of them left out: {why}"
+        for control, labels in report.get("lost", {}).items():
+            for label, count in labels.items():
+                what = f"{control} {label}".strip()
+                yield f"    {count} without {what}, which the label config no longer has"
 
     def _plan(self, plan: Mapping[str, Any]) -> Iterator[str]:
         for source, of in plan.get("children", {}).items():

@@ -7,17 +7,15 @@ description, its tasks by the child they hold, what people said is read as often
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from augment.guard.near import leak
-from augment.guard.values import Context, Thresholds
 from augment.values import Made
-from label_config.schema import read_schema
 from label_config.snapshot_json import region_from_dict
-from label_config.values import Example, Snapshot
+from label_config.values import Example
 from label_config.wire import write_result
 from lora.expansions import Expansions, challengers_of
 from lora.store import ProjectStore
@@ -28,9 +26,12 @@ from sync.log import Log
 from sync.log_reviews import Decision, Review, last_on_tasks, standing
 from sync.log_tables import now
 from sync.pull import OVERLAP
+from sync.refit import Fitted, refit
 from sync.review_config import PARENT, review_config
 from sync.studio_values import NewTask, NoSuchProject, StudioLike, TaskState
 from sync.terms import Terms, read_terms
+
+logger = logging.getLogger(__name__)
 
 VERSION = "synthetic"
 PART = 100  # tasks in one import
@@ -156,25 +157,40 @@ class Reviewer:
         own, newest = self.store.snapshot(review.snapshot), self.store.snapshot(base)
         said = self._standing(review.snapshot)
         rows = [_approved(c, said[c.id]) for c in children if c.id in said]
-        fit = still_fit([r for r in rows if r is not None], own, newest)
-        counts = Counter(said[c.id].said if c.id in said else "undecided" for c in children)
-        report = {
-            "project": review.review,
-            "made_of": review.snapshot,
-            "counts": dict(counts),
-            "by": sorted({d.who or f"user {d.author}" for d in said.values() if d.author}),
-            "rows": [r.id for r in fit],
-        }
+        approved = [r for r in rows if r is not None]
+        tasks = self.log.tasks(self.project, sorted({r.task for r in approved}))
+        fit = refit(approved, own, newest, self.settings, {t.id: t.data for t in tasks})
+        report = _report(review, children, said, fit)
         record, there = place.get(review.snapshot) or {}, place.get(base)
         digest = None
-        if fit:
-            whole = replace(newest, examples=(*newest.examples, *fit))
+        if fit.rows:
+            whole = replace(newest, examples=(*newest.examples, *fit.rows))
             digest = self.store.put_snapshot(whole)
-        if fit or there:  # a newer one that gains nothing is expanded afresh
+        if fit.rows or there:  # a newer one that gains nothing is expanded afresh
             former = [c for c in challengers_of(there or {}) if c != digest]
             mine = {"snapshot": base, "challenger": digest, "former": former}
             place.put(base, {**record, **mine, "review": report})
         self.log.close_review(self.project, review.snapshot, report)
+        whys = "; ".join(f"{n}: {why}" for why, n in report["dropped"].items())
+        told = f"{len(fit.rows)} of {len(approved)} approved children teach"
+        logger.info("project %s: the review is over, %s %s", self.project, told, whys)
+
+
+def _report(
+    review: Review, children: Sequence[Example], said: Mapping[str, Decision], fit: Fitted
+) -> dict[str, Any]:
+    """What came of a review: what was said, by whom, what teaches, what does not and why."""
+    counts = Counter(said[c.id].said if c.id in said else "undecided" for c in children)
+    return {
+        "project": review.review,
+        "made_of": review.snapshot,
+        "counts": dict(counts),
+        "by": sorted({d.who or f"user {d.author}" for d in said.values() if d.author}),
+        "rows": [r.id for r in fit.rows],
+        "dropped": dict(Counter(fit.dropped.values())),
+        "left_out": dict(fit.dropped),
+        "lost": fit.lost,
+    }
 
 
 @dataclass(frozen=True)
@@ -251,18 +267,3 @@ def _approved(child: Example, said: Decision) -> Example | None:
         return None
     answers = tuple(region_from_dict(dict(r)) for r in said.answers)
     return replace(child, answers=answers, origin=replace(child.origin, approved_by=said.author))
-
-
-def still_fit(rows: Sequence[Example], own: Snapshot, newest: Snapshot) -> list[Example]:
-    """The rows that may stand beside the newest human rows: the config is the one they were
-    approved under, their parent is as it was, and no newer blind task holds their text."""
-    if own.config != newest.config:
-        return []
-    before, after = ({e.id: e for e in s.train} for s in (own, newest))
-    left = [r for r in rows if before[str(r.origin.parent)] == after.get(str(r.origin.parent))]
-    human = tuple(e for e in newest.train if e.origin.kind == "human")
-    judged = tuple(e.texts for e in newest.holdout)
-    context = Context(read_schema(newest.config, urls=True), human, holdout=judged)
-    made = [Made(str(r.origin.parent), r.texts, r.answers, str(r.origin.transform)) for r in left]
-    whys = leak(made, context, Thresholds())
-    return [r for r, why in zip(left, whys, strict=True) if why is None]

@@ -17,7 +17,16 @@ from sync.loop import EXPAND
 from sync.studio_values import StudioDown
 from tests.sync.fake_studio import FakeStudio
 from tests.sync.house import House
-from tests.sync.reviewed import EXPERTS, KEPT, children, go, reviewed, says, synthetic
+from tests.sync.reviewed import (
+    EXPERTS,
+    KEPT,
+    REGULATED,
+    children,
+    go,
+    reviewed,
+    says,
+    synthetic,
+)
 
 
 def test_children_stand_beside_their_parents_filled_in_and_experts_see_theirs_first(
@@ -217,3 +226,49 @@ def test_who_approved_what_and_when_is_shown(house: House, human: str) -> None:
     decisions = told.to_dict()["decisions"]
     assert [d["who"] for d in decisions] == ["bob@house"] + 5 * ["ann@house"]
     assert json.dumps(decisions) and decisions[0]["decided_at"] < decisions[-1]["decided_at"]
+
+
+def test_a_config_that_changes_meanwhile_costs_only_what_it_no_longer_has(
+    house: House, human: str
+) -> None:
+    go(house)
+    first, *rest = reviewed(house).tasks
+    house.studio.change_config(REGULATED.replace("<Choice ", '<Choice value="C"/><Choice ', 1))
+    house.answer(6)
+    go(house)
+    house.judge(house.wanted())
+    reviewed(house).annotate(first, says("B"))
+    for task in rest:
+        reviewed(house).annotate(task, says("A"))
+    go(house)
+    assert len(synthetic(house)) == KEPT + EXPERTS, "a label more costs none"
+    newest = house.world.store.project("1").snapshot(house.wanted())
+    assert '"C"' in newest.config and unapproved(newest) is None
+
+
+def test_approved_children_that_a_changed_config_leaves_out_are_told_with_the_reason(
+    house: House, human: str
+) -> None:
+    place = Expansions(house.world.store.project("1"))
+    read = {"rows": 6, "right": 4, "predicted": 6}
+    policy = {"review": True, "reason": "6 human examples: synthesise", "off": {}}
+    place.put(human, {**(place.get(human) or {}), "policy": policy, "profile": read})
+    go(house)
+    for task in reviewed(house).tasks:
+        reviewed(house).annotate(task, says("A"))
+    house.studio.change_config(REGULATED.replace('"A"', '"C"'))
+    house.answer(9)
+    for task in [t for t, s in house.studio.tasks.items() if s.annotations][6:]:
+        house.studio.edit(house.studio.tasks[task].annotations[0], says("B"))
+    go(house)
+    house.judge(house.wanted())
+    go(house)
+    (closed,) = house.world.log.reviews("1")
+    assert closed.report is not None and not synthetic(house)
+    assert closed.report["counts"] == {"approved": KEPT + EXPERTS}
+    assert sum(closed.report["dropped"].values()) == KEPT + EXPERTS
+    assert set(closed.report["left_out"]) == {
+        c.id for c in children(house.world.store.project("1").snapshot(human))
+    }
+    words = "\n".join(augmented(house.world, "1", dry=False).lines())
+    assert f"{KEPT + EXPERTS} of them left out: its parent is not among the train rows" in words
