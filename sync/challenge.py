@@ -18,13 +18,15 @@ from sync.terms import Terms
 @dataclass(frozen=True)
 class Challenge:
     """A snapshot with children that is to be trained, as the log keeps it. `upto`: the last
-    revision that its human rows were read at; `human`: the snapshot of these alone."""
+    revision that its human rows were read at; `human`: the snapshot of these alone; `approved`:
+    people let its children in."""
 
     snapshot: str
     human: str
     reason: str
     synthetic: int
     upto: int
+    approved: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -77,4 +79,4 @@ def next_step(
         return None  # made while it was not regulated
     count = len(review["rows"] if review else record["kept"])
     reason = f"{count} {'approved ' * bool(review)}synthetic examples made of {snapshot[:8]}"
-    return Challenge(challenger, snapshot, reason, count, int(last["upto"]))
+    return Challenge(challenger, snapshot, reason, count, int(last["upto"]), bool(review))

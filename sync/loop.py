@@ -181,15 +181,14 @@ def review(world: World, project: str) -> None:
 def expand(world: World, project: str, terms: Terms) -> None:
     """After a round is judged, have children made of its rows, and train with them beside: the
     human-only candidate never waits for that. Raises QueueDown."""
-    if not makes_children(terms):
-        return
-    log, store = world.log, world.store.project(project)
+    log, store, makes = world.log, world.store.project(project), makes_children(terms)
     reviewing = log.waiting_review(project) is not None
     rounds = log.rounds(project)
     step = next_step(rounds, store, reviewing=reviewing, regulated=terms.regulated)
     if isinstance(step, Challenge):
-        world.log.want(project, step.snapshot, step.reason, step)
-    elif step is not None:
+        if makes or step.approved:  # what people looked at is not forgotten
+            world.log.want(project, step.snapshot, step.reason, step)
+    elif step is not None and makes:
         job_id = f"expand-{project}-{step[:16]}"
         state, seconds = world.jobs.state(job_id)
         over = state != "waiting" and seconds > AGAIN_S and not Expansions(store).is_expanding()

@@ -113,6 +113,22 @@ def test_a_challenger_that_learned_from_them_unseen_is_challenged_by_what_people
     assert [j for j in house.jobs.queued if j[0] == EXPAND] == [(EXPAND, "1", judged)]
 
 
+def test_what_people_let_in_is_trained_on_though_sources_were_switched_off_meanwhile(
+    house: House, judged: str
+) -> None:
+    off = replace(house.world.settings, augment=Augment())
+    house.world = replace(house.world, settings=off)
+    go(house)
+    assert house.world.log.wanted("1") is None, "off is off for what nobody looked at"
+    ask_review(house.world, "1")
+    go(house)
+    for task in reviewed(house).tasks:
+        reviewed(house).annotate(task, says("A"))
+    go(house)
+    rows = house.world.store.project("1").snapshot(house.wanted()).examples
+    assert sum(e.origin.approved_by == 1 for e in rows) == KEPT + EXPERTS
+
+
 def test_where_all_are_rejected_nothing_learns_from_them(house: House, judged: str) -> None:
     ask_review(house.world, "1")
     go(house)

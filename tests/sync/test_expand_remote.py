@@ -19,7 +19,9 @@ import pytest
 from label_config.values import Snapshot
 from lora.expansions import Expansions
 from lora.store import ProjectStore, Store
+from settings import Augment, Settings
 from sync.augmented import Augmented
+from sync.expand import preview
 from tests.lora.causal.remote.endpoint import Body, Endpoint, prompt_of, serving
 from tests.sync.test_expand import CONFIG, example
 
@@ -194,3 +196,15 @@ def test_two_expansions_at_a_time_are_one(tmp_path: Path, endpoint: Endpoint) ->
     endpoint.hold.set()
     assert ended(first) == 0
     assert len(endpoint.heard) == record_of(tmp_path)["writer"]["answered"]
+
+
+def test_a_dry_run_says_who_would_be_asked_where_and_sends_nothing(
+    tmp_path: Path, endpoint: Endpoint
+) -> None:
+    own = Augment("generate", "tiny-instruct", endpoint.url, KEY, generator_tokens=500)
+    told = preview(place_of(tmp_path), frozen(tmp_path), Settings(home=tmp_path, augment=own))
+    words = "\n".join(Augmented("1", True, told).lines())
+    assert f"would ask tiny-instruct at {endpoint.url} {told['asked']['prompts']} times" in words
+    assert "tokens to write, 500 in all" in words and KEY not in json.dumps(told)
+    assert told["asked"]["samples"][0].endswith("Answer with the text alone."), "a message"
+    assert not endpoint.heard
