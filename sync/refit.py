@@ -26,6 +26,7 @@ GONE = "its parent is not among the train rows any more"
 OTHER_TEXT = "its parent's text is another one by now"
 OTHER_KEYS = "the label config reads other texts by now"
 OTHER_ANSWER = "its parent is answered otherwise by now"
+PARENT_LOST = "the label config has nothing left of its parent's answer"
 LOST = "the label config has nothing left of its answer"
 
 
@@ -94,7 +95,8 @@ class _Again:
         """The child beside its parent of today, or why it does not fit."""
         before, after = (of.get(str(row.origin.parent)) for of in (self._before, self._after))
         if before is None or after is None:
-            return GONE
+            left = before is None or not before.answers or self._read(before)
+            return GONE if left else PARENT_LOST
         if before.texts.keys() != after.texts.keys():
             return OTHER_KEYS
         if dict(before.texts) != dict(after.texts):

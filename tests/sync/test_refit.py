@@ -10,7 +10,16 @@ import pytest
 
 from label_config.values import Choice, Example, Origin, Snapshot, Span
 from settings import Settings
-from sync.refit import GONE, LOST, OTHER_ANSWER, OTHER_KEYS, OTHER_TEXT, Fitted, refit
+from sync.refit import (
+    GONE,
+    LOST,
+    OTHER_ANSWER,
+    OTHER_KEYS,
+    OTHER_TEXT,
+    PARENT_LOST,
+    Fitted,
+    refit,
+)
 
 
 def config(labels: str = "AB", spans: str = "XY", key: str = "text", more: str = "") -> str:
@@ -72,6 +81,12 @@ def test_a_child_of_which_nothing_is_left_is_dropped_and_what_went_is_named() ->
     newest = Snapshot("1", config("BC"), (after, BLIND))
     found = refit([made], own, newest, Settings(), {})
     assert not found.rows and found.dropped == {made.id: f"{LOST}: c A"} and not found.lost
+
+
+def test_a_child_goes_where_its_parent_goes_whose_label_went() -> None:
+    found = beside(config("CD", "Z"), None, made=child(Choice("c", "t", ("C",))))
+    assert found == Fitted((), {CHILD.id: PARENT_LOST})
+    assert beside(config("BC"), None).dropped == {CHILD.id: GONE}, "B would be left"
 
 
 def test_a_whole_control_that_went_takes_its_answers_along() -> None:

@@ -271,4 +271,5 @@ def test_approved_children_that_a_changed_config_leaves_out_are_told_with_the_re
         c.id for c in children(house.world.store.project("1").snapshot(human))
     }
     words = "\n".join(augmented(house.world, "1", dry=False).lines())
-    assert f"{KEPT + EXPERTS} of them left out: its parent is not among the train rows" in words
+    why = "the label config has nothing left of its parent's answer"
+    assert f"{KEPT + EXPERTS} of them left out: {why}" in words
