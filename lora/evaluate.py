@@ -125,6 +125,33 @@ def right(
     return marks
 
 
+def right_by_label(
+    schema: Schema, gold: Answers, got: Answers, unasked: Unasked | None = None
+) -> dict[str, dict[str, list[float]]]:
+    """One row's [true, false, missed] by control and label, of choices and spans that it was asked
+    for; labels in neither answer are left out. Labels of a task's own are not compared."""
+    found: dict[str, dict[str, list[float]]] = {}
+    hidden = hidden_controls(schema, gold)
+    for c in schema.controls:
+        if c.name in hidden or c.options is not None or c.form not in {"one", "many", "spans"}:
+            continue
+        want: set[tuple[Any, ...]]
+        have: set[tuple[Any, ...]]
+        if c.form == "spans":
+            asked = set(c.values) - set((unasked or {}).get(c.name, ()))
+            want, have = _spans(c, gold, asked), _spans(c, got, asked)
+        else:
+            want, have = ({(label,) for label in _labels(c, some)} for some in (gold, got))
+            if not want:
+                continue
+        for label in sorted({str(w[0]) for w in want | have}):
+            mine, theirs = ({x for x in some if x[0] == label} for some in (have, want))
+            hits = len(mine & theirs)
+            counts = [float(hits), float(len(mine) - hits), float(len(theirs) - hits)]
+            found.setdefault(c.name, {})[label] = counts
+    return found
+
+
 def ranges_of(schema: Schema, answers: Sequence[Answers]) -> dict[str, float]:
     """The range of the answers to each Number that anybody answered: of the train rows' answers
     the same for all contestants, whose errors are measured in it."""

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from label_config.controls import Schema
-from label_config.values import Example, Inputs
+from label_config.values import Example, Inputs, Region
 from lora.answer import Answer, answer
 from lora.base import Base
 from lora.errors import BrokenAdapter
-from lora.evaluate import Ranges, evaluate, right
+from lora.evaluate import Ranges, evaluate, right, right_by_label
 from lora.loaded import Loaded, open_folder, open_version, ready
+from lora.looks import LABELLED
 from lora.network import Network, Tree
 from lora.networks import network_of
 from lora.weights import pick_mode
@@ -79,7 +80,8 @@ def judge(
     ranges: Ranges | None = None,
     schema: Schema | None = None,
 ) -> dict[str, Any]:
-    """One contestant's scores, and `right`: each row's marks, in an order all contestants share.
+    """One contestant's scores, and `right`: each row's marks, in an order all contestants share;
+    and `labels`: the same of each label of choices and spans that LABELLED rows have at least.
 
     `schema`: what is judged, where that is more than the contestant's base can answer.
     """
@@ -96,7 +98,29 @@ def judge(
         e.id: right(schema, e.answers, regions, ranges, e.unasked)
         for e, regions in zip(rows, got, strict=True)
     }
-    return {**scores.to_dict(), "right": marks}
+    found = {**scores.to_dict(), "right": marks}
+    labels = _labels(schema, rows, got)
+    return {**found, "labels": labels} if labels else found
+
+
+def _labels(
+    schema: Schema, rows: Sequence[Example], got: Sequence[tuple[Region, ...]]
+) -> dict[str, dict[str, dict[str, list[float]]]]:
+    """By control, label and row [true, false, missed]."""
+    made: dict[str, dict[str, dict[str, list[float]]]] = {}
+    for e, regions in zip(rows, got, strict=True):
+        for control, labels in right_by_label(schema, e.answers, regions, e.unasked).items():
+            for label, counts in labels.items():
+                made.setdefault(control, {}).setdefault(label, {})[e.id] = counts
+    often = {
+        control: {
+            label: found
+            for label, found in labels.items()
+            if sum(true + missed > 0 for true, _, missed in found.values()) >= LABELLED
+        }
+        for control, labels in made.items()
+    }
+    return {control: labels for control, labels in often.items() if labels}
 
 
 def _answering(network: Tree) -> Callable[[Loaded, Sequence[Inputs]], list[Answer]]:

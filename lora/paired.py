@@ -67,12 +67,12 @@ def estimate(
     rows = sorted(row for row, marks in runs[0].items() if control in marks)
     if not rows:
         return None
-    table = _table(runs, control, metric, rows, groups, _names(rows, groups))
-    value = float(_score(metric, table.mean(0).sum(0)))
+    table = table_of(runs, control, metric, rows, groups, _names(rows, groups))
+    value = float(score_of(metric, table.mean(0).sum(0)))
     if metric == "accuracy":
         low, high = wilson(value, table.shape[1])
     else:
-        drawn = [_score(metric, sums) for (sums,) in _draws([[table]])]
+        drawn = [score_of(metric, sums) for (sums,) in _draws([[table]])]
         low, high = _interval(np.concatenate(drawn), LEVEL)
     return Estimate(metric, value, low, high, len(rows))
 
@@ -95,13 +95,13 @@ def difference(
     """`one` less `other` in the mean over the controls of `metrics` that both were judged on, on
     the rows both were; None where there are none."""
     runs = [*one, *other]
-    both = {c: [row for row in one[0] if _judged(runs, row, c)] for c in metrics}
+    both = {c: [row for row in one[0] if judged_by(runs, row, c)] for c in metrics}
     names = _names({row for rows in both.values() for row in rows}, groups)
     kept = {c: sorted(rows) for c, rows in both.items() if rows}
     if not kept:
         return None
     pairs = [
-        [_table(some, c, metrics[c], rows, groups, names) for some in (one, other)]
+        [table_of(some, c, metrics[c], rows, groups, names) for some in (one, other)]
         for c, rows in kept.items()
     ]
     kinds = [metrics[c] for c in kept]
@@ -115,7 +115,7 @@ def difference(
     return Difference(float(seen), low, high, p, rows, tuple(kept))
 
 
-def _judged(runs: Sequence[Marks], row: str, control: str) -> bool:
+def judged_by(runs: Sequence[Marks], row: str, control: str) -> bool:
     return all(control in run.get(row, {}) for run in runs)
 
 
@@ -123,7 +123,7 @@ def _names(rows: Iterable[str], groups: Mapping[str, str]) -> dict[str, int]:
     return {name: i for i, name in enumerate(sorted({groups[row] for row in rows}))}
 
 
-def _table(
+def table_of(
     runs: Sequence[Marks],
     control: str,
     metric: str,
@@ -140,7 +140,7 @@ def _table(
     return table
 
 
-def _score(metric: str, sums: Floats) -> Floats:
+def score_of(metric: str, sums: Floats) -> Floats:
     """The score of sums [..., 3 or 2]; not a number where no row was drawn."""
     if metric == "f1":
         total = 2 * sums[..., 0] + sums[..., 1] + sums[..., 2]
@@ -153,7 +153,7 @@ def _score(metric: str, sums: Floats) -> Floats:
 def _gap(metrics: Sequence[str], sums: Sequence[Sequence[Floats]]) -> Floats:
     """Mean score of the first less that of the second; `sums`: by control, of both."""
     gaps = [
-        _score(m, one) - _score(m, other) for m, (one, other) in zip(metrics, sums, strict=True)
+        score_of(m, one) - score_of(m, other) for m, (one, other) in zip(metrics, sums, strict=True)
     ]
     found: Floats = np.mean(gaps, axis=0)
     return found

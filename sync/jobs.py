@@ -23,10 +23,11 @@ from lora.expansions import Expansions
 from lora.recipe import recipe_for
 from lora.store import ProjectStore, Store
 from settings import Settings, load
+from sync.challenge import makes_children
 from sync.children import TrainingFailed, run, run_child, trainer
-from sync.gate import Judged, judge, judged_from_report
 from sync.processes import die_with_parent
 from sync.terms import read_terms
+from sync.weigh import weigh, without_labels
 
 logger = logging.getLogger(__name__)
 
@@ -135,16 +136,24 @@ def _settle(
 ) -> str:
     """Gate, version folder, CURRENT, verdict; in this order, each one durable before the next."""
     current = next((m for m in store.versions() if m.version == champion), None)
-    seen: Judged = judged_from_report(report, current.labels if current else 0)
-    verdict = judge(seen, settings.gate.least_blind)
     frozen = store.snapshot(snapshot)
-    scores = report["scores"] | {"holdout": report["holdout"], "train": report["train"]}
+    terms = read_terms(settings, frozen.config)
+    verdict = weigh(
+        store,
+        snapshot,
+        report,
+        current,
+        least_blind=settings.gate.least_blind,
+        children=makes_children(terms),
+    )
+    scores = {who: without_labels(found) for who, found in report["scores"].items()}
+    scores |= {"holdout": report["holdout"], "train": report["train"]}
     manifest = store.commit(
         staging,
         Recipe(**report["recipe"]),
-        schema=read_terms(settings, frozen.config).schema.digest,
+        schema=terms.schema.digest,
         config=frozen.config,
-        labels=seen.candidate_labels,
+        labels=int(report["labels"]),
         parent=champion,
         scores=scores,
     )
@@ -156,7 +165,7 @@ def _settle(
         except Withdrawn as refusal:
             reason = str(refusal)
     # this run's champion and numbers: the folder may be an earlier run's, judged against another
-    judged = {"champion": champion, "scores": scores}
+    judged = {"champion": champion, "scores": scores, "gate": verdict.numbers}
     judged |= {key: report[key] for key in ("seconds", "notes", "gain") if key in report}
     _write(store, snapshot, manifest, promoted, reason, judged)
     logger.info("project %s: %s %s", store.name, manifest.version, reason)

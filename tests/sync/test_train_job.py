@@ -9,12 +9,16 @@ from typing import Any
 import pytest
 
 from label_config import Choice, Example, Snapshot
+from label_config.values import Side
 from lora.adapter import Recipe
 from lora.recipe import recipe_for
 from lora.store import ProjectStore, Store
 from settings import Gate, Settings
 from sync import jobs
+from sync.budget import read_looks
 from sync.children import TrainingFailed
+from tests.sync.judged import first
+from tests.sync.judged import report as report_of
 
 CONFIG = (
     '<View><Text name="t" value="$text"/>'
@@ -22,9 +26,16 @@ CONFIG = (
 )
 
 
-def example(n: int) -> Example:
+def example(n: int, side: Side = "train") -> Example:
     answer = (Choice("c", "t", ("a",)),)
-    return Example(f"a{n}", n, f"g{n}", "train", {"text": f"text {n}"}, answer)
+    name = f"a{n}" if side == "train" else f"r{n:04d}"
+    return Example(name, n, f"{side}{n}", side, {"text": f"text {n}"}, answer)
+
+
+def frozen(*train: int) -> Snapshot:
+    """Twelve blind rows beside these."""
+    rows = [example(n) for n in train] + [example(n, "holdout") for n in range(12)]
+    return Snapshot("1", CONFIG, tuple(rows))
 
 
 @pytest.fixture
@@ -39,30 +50,23 @@ def store(settings: Settings) -> ProjectStore:
 
 @pytest.fixture
 def snapshot(store: ProjectStore) -> str:
-    return store.put_snapshot(Snapshot("1", CONFIG, (example(1),)))
+    return store.put_snapshot(frozen(*range(18)))
 
 
 Trainer = Callable[..., dict[str, Any]]
 
 
-def trainer(snapshot: str, candidate: float = 0.9, cold: float = 0.5, seed: int = 0) -> Trainer:
-    """A trainer that writes one file and reports these scores."""
+def trainer(snapshot: str, candidate: int = 11, cold: int = 4, seed: int = 0) -> Trainer:
+    """A trainer that writes one file and reports so many rows of twelve right; a champion has 8."""
 
     def run(
         settings: Settings, store: ProjectStore, wanted: str, out: Path, report: Path, champion: Any
     ) -> dict[str, Any]:
         (out / "heads.json").write_text("{}")
-        scores = {"candidate": {"mean": candidate}, "cold": {"mean": cold}, "champion": None}
-        if champion:
-            scores["champion"] = {"mean": 0.7}
+        beside = first(8, 12) if champion else None
+        judged = report_of(candidate=first(candidate, 12), cold=first(cold, 12), champion=beside)
         recipe = replace(recipe_for("minilm", snapshot, settings.train), seed=seed)
-        return {
-            "recipe": asdict(recipe),
-            "labels": 30,
-            "holdout": 12,
-            "train": 18,
-            "scores": scores,
-        }
+        return {"recipe": asdict(recipe), "labels": 30, "train": 18, **judged}
 
     return run
 
@@ -90,10 +94,43 @@ def test_a_better_candidate_is_promoted_with_its_verdict(
     assert "beats the cold start" in reason
 
 
+def test_the_verdict_has_the_numbers_of_every_look_and_no_rows_of_labels(
+    store: ProjectStore, snapshot: str, train: Callable[[str, Trainer], str]
+) -> None:
+    train(snapshot, trainer(snapshot))
+    verdict = store.verdict(snapshot)
+    assert verdict is not None
+    gate = verdict["gate"]
+    assert [one["look"]["against"] for one in gate["looks"]] == ["cold"]
+    assert gate["learned"] == {"known": 0, "new": 18}
+    assert gate["error"]["own"] == 0.025 and len(read_looks(store)) == 1
+    assert "labels" not in verdict["scores"]["candidate"]
+
+
+def test_another_seed_of_the_same_answers_needs_more_than_luck(
+    store: ProjectStore,
+    snapshot: str,
+    settings: Settings,
+    train: Callable[[str, Trainer], str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    train(snapshot, trainer(snapshot, candidate=8))
+    first_version = store.current().version
+    store.drop_verdict(snapshot)  # asked for again, with another seed
+    reseeded = replace(settings, train=replace(settings.train, seed=1))
+    monkeypatch.setattr(jobs, "load", lambda environ: reseeded)
+    monkeypatch.setattr(jobs, "_run_trainer", trainer(snapshot, candidate=10, seed=1))
+    reason = jobs.train("1", snapshot)
+    assert "learned from no new human answer" in reason and "beats" in reason
+    assert store.current().version == first_version
+    spent = [look.own for look in read_looks(store)]
+    assert spent == [0.025, 0.0125], "no new blind label: half of what was left"
+
+
 def test_a_worse_candidate_is_kept_unpromoted_with_the_reason(
     store: ProjectStore, snapshot: str, train: Callable[[str, Trainer], str]
 ) -> None:
-    train(snapshot, trainer(snapshot, candidate=0.4))
+    train(snapshot, trainer(snapshot, candidate=3))
     verdict = store.verdict(snapshot)
     assert verdict is not None and verdict["promoted"] is False
     assert store.current().version is None
@@ -150,7 +187,7 @@ def test_a_run_killed_before_promotion_ends_in_the_same_version(
 def test_a_champion_that_changed_meanwhile_is_judged_against(
     store: ProjectStore, snapshot: str, train: Callable[[str, Trainer], str]
 ) -> None:
-    other = store.put_snapshot(Snapshot("1", CONFIG, (example(1), example(2))))
+    other = store.put_snapshot(frozen(1, 2))
     seen: list[Any] = []
 
     def meddled(*args: Any) -> dict[str, Any]:
@@ -167,10 +204,10 @@ def test_a_champion_that_changed_meanwhile_is_judged_against(
 
     reason = train(snapshot, meddled)
     assert seen[0] is None and seen[1] is not None
-    assert "beats the current adapter's 0.700" in reason
+    assert "beats the current adapter's 0.667" in reason
     verdict = store.verdict(snapshot)
     assert verdict is not None and verdict["champion"] == seen[1]
-    assert verdict["scores"]["champion"] == {"mean": 0.7}, "the numbers of the run that counted"
+    assert verdict["scores"]["champion"]["mean"] == 8 / 12, "the numbers of the run that counted"
 
 
 def test_a_trainer_that_fails_leaves_no_debris_and_no_verdict(
@@ -227,7 +264,7 @@ def test_the_project_is_trained_on_the_base_its_config_asks_for(
 
     monkeypatch.setattr(jobs, "_run_trainer", run)
     for task, bases in ((1, "/models/mine"), (2, "")):
-        snapshot = store.put_snapshot(Snapshot("1", asking, (example(task),)))
+        snapshot = store.put_snapshot(replace(frozen(task), config=asking))
         allowed = replace(settings, train=replace(settings.train, bases=bases))
         monkeypatch.setattr(jobs, "load", lambda environ, allowed=allowed: allowed)
         jobs.train("1", snapshot)

@@ -1,0 +1,80 @@
+"""What the gate weighs a candidate by, beside the report: what it has learned that the current
+adapter has not, and what its look may take of the error budget. Reads the store, and notes the look
+there before anybody acts on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from label_config.values import Snapshot
+from lora.adapter import Manifest, Recipe
+from lora.errors import BrokenAdapter
+from lora.expansions import Expansions
+from lora.store import ProjectStore
+from sync.budget import FRESH, Stake, next_look, read_looks, take
+from sync.gate import Learned, Verdict, judge
+
+
+def weigh(
+    store: ProjectStore,
+    snapshot: str,
+    report: Mapping[str, Any],
+    champion: Manifest | None,
+    *,
+    least_blind: int,
+    children: bool,
+) -> Verdict:
+    """The gate's verdict on the candidate of a snapshot. `children`: the project makes synthetic
+    ones, so that a challenger may follow in the same round. Under the trainer's lock."""
+    frozen = store.snapshot(snapshot)
+    groups = {e.id: e.group for e in frozen.examples}
+    stake = FRESH
+    if int(report["holdout"]) >= least_blind:
+        stake = _take(store, snapshot, report, champion, children)
+    return judge(report, groups, learned(store, frozen, champion), least_blind, stake)
+
+
+def _take(
+    store: ProjectStore,
+    snapshot: str,
+    report: Mapping[str, Any],
+    champion: Manifest | None,
+    children: bool,
+) -> Stake:
+    human = Expansions(store).human_of(snapshot)
+    look = next_look(
+        read_looks(store),
+        human or snapshot,
+        Recipe(**report["recipe"]).id,
+        champion.version if champion else None,
+        int(report["holdout"]),
+        more=children and human is None,
+    )
+    take(store, look)
+    return look.stake
+
+
+def learned(store: ProjectStore, frozen: Snapshot, champion: Manifest | None) -> Learned:
+    """The human answers that a candidate of this snapshot learns from and the champion knows or
+    does not. One that was changed since is new; as many as are gone since do not count."""
+    mine = _answers(frozen)
+    if champion is None:
+        return Learned(0, len(mine))
+    try:
+        theirs = _answers(store.snapshot(champion.recipe.snapshot))
+    except (FileNotFoundError, BrokenAdapter):  # forgotten since: what is left is its number
+        total = sum(e.origin.kind == "human" for e in frozen.examples)
+        return Learned(champion.labels, max(0, total - champion.labels))
+    gone = max(0, len(theirs) - len(mine))
+    return Learned(len(theirs), max(0, len(mine - theirs) - gone))
+
+
+def _answers(frozen: Snapshot) -> set[tuple[Any, ...]]:
+    return {(e.id, e.answers) for e in frozen.train if e.origin.kind == "human"}
+
+
+def without_labels(found: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """A contestant's scores without each label's rows: the verdict has what the gate made of them,
+    and manifest and log keep the rest for good."""
+    return {k: v for k, v in found.items() if k != "labels"} if found else None
