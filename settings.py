@@ -209,6 +209,8 @@ class Gate:
     """Fewest blind labels to judge on."""
     target: float = 0.0
     """Holdout score at which training stops; 0: never."""
+    plateau: int = 4
+    """Rounds in a row that bring nothing, after which training rests; 0: it never does."""
 
 
 @dataclass(frozen=True)
@@ -316,6 +318,8 @@ def _check(s: Settings) -> None:
     _check_engine(s.backend)
     if s.backend.answer_tokens < 1 or s.backend.answer_s <= 0:
         raise InvalidSetting("ANNOTUNE_BACKEND_ANSWER_TOKENS and _ANSWER_S must be above 0")
+    if s.gate.plateau < 0:
+        raise InvalidSetting(f"ANNOTUNE_GATE_PLATEAU={s.gate.plateau} must be 0 or more")
     if s.train.device not in {"auto", "cpu", "cuda"}:
         raise InvalidSetting(f"ANNOTUNE_TRAIN_DEVICE={s.train.device!r} must be auto, cpu or cuda")
     if s.train.every < 1 or s.train.steps < 0 or s.train.rank < 1:

@@ -18,6 +18,10 @@ class Situation:
     in_hand: str | None
     best: float | None
     """Holdout score of the serving adapter, where one serves."""
+    plateau: str | None = None
+    """Why training rests, where the last rounds brought nothing."""
+    drift: str | None = None
+    """That people correct more than they did, which ends a rest."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,8 @@ class Decision:
 def decide(now: Situation, train: Train, gate: Gate) -> Decision:
     """Enough new answers, or old ones, or a person's word start a training.
 
-    One training at a time; too few answers wait even for a person; the admin's target stops it.
+    One training at a time; too few answers wait even for a person. The admin's target and a plateau
+    stop it, until corrections rise.
     """
     if now.in_hand:
         return Decision(False, f"snapshot {now.in_hand[:8]} is being trained")
@@ -39,10 +44,20 @@ def decide(now: Situation, train: Train, gate: Gate) -> Decision:
         return Decision(False, f"{now.answers} human answers; training needs {train.least}")
     if now.asked_by:
         return Decision(True, f"asked for by {now.asked_by}, with {now.new} new answers")
-    if gate.target and now.best is not None and now.best >= gate.target:
-        return Decision(False, f"the target {gate.target:.3f} is reached with {now.best:.3f}")
+    rest = resting(now, gate)
+    if rest and not now.drift:
+        return Decision(False, rest)
+    awake = f"; {now.drift}" if rest else ""
     if now.new >= train.every:
-        return Decision(True, f"{now.new} new answers")
+        return Decision(True, f"{now.new} new answers{awake}")
     if now.new and now.oldest_s >= train.age_s:
-        return Decision(True, f"{now.new} new answers, the oldest {now.oldest_s / 3600:.1f} h old")
+        aged = f"{now.new} new answers, the oldest {now.oldest_s / 3600:.1f} h old"
+        return Decision(True, f"{aged}{awake}")
     return Decision(False, f"{now.new} of {train.every} new answers")
+
+
+def resting(now: Situation, gate: Gate) -> str | None:
+    """Why training rests whatever is new, if it does."""
+    if gate.target and now.best is not None and now.best >= gate.target:
+        return f"the target {gate.target:.3f} is reached with {now.best:.3f}"
+    return now.plateau

@@ -73,13 +73,15 @@ def judge(
     learned: Learned,
     least_blind: int,
     stake: Stake = FRESH,
+    *,
+    intervals: bool = True,
 ) -> Verdict:
     """Promote a candidate that is better than the cold start and the current adapter beyond the
     chance it is allowed, and significantly worse on no label.
 
     `report`: the trainer's; `groups`: of its rows. One that had synthetic rows must beat the
     version without them, too, which knows all it knows. Below `least_blind` holdout rows nothing is
-    promoted.
+    promoted. `intervals`: for people; they decide nothing.
     """
     count, scores = int(report["holdout"]), report["scores"]
     if count < least_blind:
@@ -91,11 +93,11 @@ def judge(
     if synthetic and not scores.get("human"):
         alone = f"{synthetic} synthetic examples, and no version without them to compare"
         return Verdict(False, alone)
-    tests = [_test(report, groups, "cold", NOBODY_KNOWS, stake)]
+    tests = [_test(report, groups, "cold", NOBODY_KNOWS, stake, intervals)]
     if synthetic:
-        tests.append(_against_human(report, groups, stake))
+        tests.append(_against_human(report, groups, stake, intervals))
     if scores.get("champion"):
-        tests.append(_test(report, groups, "champion", learned, stake))
+        tests.append(_test(report, groups, "champion", learned, stake, intervals))
     rival = "champion" if scores.get("champion") else "cold"
     worse = harmed(scores["candidate"], scores[rival], groups)
     numbers: dict[str, Any] = {
@@ -162,16 +164,23 @@ def _per_cent(p: float) -> str:
 
 
 def _test(
-    report: Report, groups: Mapping[str, str], against: str, learned: Learned, stake: Stake
+    report: Report,
+    groups: Mapping[str, str],
+    against: str,
+    learned: Learned,
+    stake: Stake,
+    intervals: bool,
 ) -> Test:
     scores = report["scores"]
     marks = [scores["candidate"]["right"], scores[against]["right"]]
     rows = rows_of(marks, _metrics(report), groups)
     assert rows is not None  # which control has a mark depends on what people answered alone
-    return Test(look(rows, against), learned.allowed(stake.own))
+    return Test(look(rows, against, interval=intervals), learned.allowed(stake.own))
 
 
-def _against_human(report: Report, groups: Mapping[str, str], stake: Stake) -> Test:
+def _against_human(
+    report: Report, groups: Mapping[str, str], stake: Stake, intervals: bool
+) -> Test:
     """The synthetic challenger knows nothing new, and is the round's second look: what chance may
     do in both together is the round's level."""
     scores = report["scores"]
@@ -179,7 +188,7 @@ def _against_human(report: Report, groups: Mapping[str, str], stake: Stake) -> T
     marks = [scores["candidate"]["right"], scores["human"]["right"], base["right"]]
     rows = rows_of(marks, _metrics(report), groups)
     assert rows is not None
-    found = look(rows, "human")
+    found = look(rows, "human", interval=intervals)
     if not stake.earlier:
         return Test(found, stake.own)
     return Test(among(rows, found, stake.earlier), stake.level)

@@ -88,6 +88,18 @@ class RoundLog:
         with self._read() as db:
             return [dict(row._mapping) for row in db.execute(query)]
 
+    def judged_rounds(self, project: str, most: int) -> list[dict[str, Any]]:
+        """The last rounds of human rows alone that the gate has judged, oldest first."""
+        c = t.rounds.c
+        here = (c.project == project) & (c.state == "settled")
+        query = select(t.rounds).where(here).order_by(c.seq.desc())
+        found: list[dict[str, Any]] = []
+        with self._read() as db:
+            for row in db.execute(query.limit(2 * most)):  # of two rounds one may be a challenger's
+                if not row.report.get("human") and len(found) < most:
+                    found.insert(0, dict(row._mapping))
+        return found
+
     def last_verdict(self, project: str) -> dict[str, Any] | None:
         """The verdict of the round that ended last, if any did."""
         ended = [r["verdict"] for r in self.rounds(project) if r["verdict"]]

@@ -6,7 +6,8 @@ repeat: what must last is in the log and the store, and each turn looks there, n
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from jobs import Jobs, QueueDown
 from label_config import InvalidConfig
@@ -14,12 +15,13 @@ from lora.store import Store
 from settings import Settings
 from sync.backend_client import BackendClient, BackendDown
 from sync.challenge import Challenge, makes_children, next_step
-from sync.decide import Decision, Situation, decide
+from sync.decide import Decision, Situation, decide, resting
 from sync.freeze import freeze
 from sync.log import Log
 from sync.pool import renew_pool
 from sync.pull import Changes, pull
 from sync.push import Pushed, push, retire
+from sync.resting import drift, plateau
 from sync.review import Reviewer
 from sync.studio_values import ProjectInfo, StudioError, StudioLike
 from sync.terms import Terms, read_terms, terms_or_default
@@ -112,11 +114,14 @@ def publish_pool(world: World, project: str, terms: Terms) -> None:
 
 
 def time_to_train(world: World, project: str, terms: Terms) -> Decision:
-    """Enough new answers, old ones, or a person's word; never two trainings at once."""
+    """Enough new answers, old ones, or a person's word; never two trainings at once. It rests at
+    the target and on a plateau, until corrections rise."""
     store, log = world.store.project(project), world.log
     counts, wanted, asked = log.counts(project), log.wanted(project), store.asked()
-    serving = store.current().version
-    scores = next((m.scores for m in store.versions() if m.version == serving), {})
+    serving = store.current()
+    scores = next((m.scores for m in store.versions() if m.version == serving.version), {})
+    own = terms.settings.gate
+    judged = log.judged_rounds(project, own.plateau)
     situation = Situation(
         answers=counts.answers,
         new=counts.new,
@@ -124,8 +129,12 @@ def time_to_train(world: World, project: str, terms: Terms) -> Decision:
         asked_by=asked["by"] if asked else None,
         in_hand=wanted.snapshot if wanted else None,
         best=(scores.get("candidate") or {}).get("mean"),
+        plateau=plateau(judged, serving.version, counts.answers, own.plateau),
     )
-    return decide(situation, terms.settings.train, terms.settings.gate)
+    if resting(situation, own) and serving.moved_at:
+        since = datetime.fromisoformat(serving.moved_at)
+        situation = replace(situation, drift=drift(log, project, terms.schema, since))
+    return decide(situation, terms.settings.train, own)
 
 
 def want(world: World, project: str, terms: Terms, decision: Decision) -> None:

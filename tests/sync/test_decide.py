@@ -34,3 +34,19 @@ def test_the_target_stops_training_but_not_a_person() -> None:
     assert not decide(now, TRAIN, Gate(target=0.9)).train
     assert decide(now, TRAIN, Gate(target=0.96)).train
     assert decide(replace(now, asked_by="ops"), TRAIN, Gate(target=0.9)).train
+
+
+def test_a_plateau_rests_until_corrections_rise_or_a_person_asks() -> None:
+    now = replace(QUIET, new=99, plateau="the last 4 rounds brought nothing")
+    assert decide(now, TRAIN, GATE).reason == "the last 4 rounds brought nothing"
+    assert not decide(now, TRAIN, GATE).train
+    woken = decide(replace(now, drift="corrections rose"), TRAIN, GATE)
+    assert woken.train and woken.reason == "99 new answers; corrections rose"
+    assert decide(replace(now, asked_by="ops"), TRAIN, GATE).train
+    assert not decide(replace(now, new=0, drift="corrections rose"), TRAIN, GATE).train
+
+
+def test_a_rise_of_corrections_ends_the_rest_at_the_target() -> None:
+    now = replace(QUIET, new=30, best=0.95, drift="corrections rose")
+    assert decide(now, TRAIN, Gate(target=0.9)).reason == "30 new answers; corrections rose"
+    assert decide(now, TRAIN, Gate(target=0.99)).reason == "30 new answers"

@@ -146,6 +146,22 @@ def test_a_round_is_wanted_tried_and_settled_once(log: Log) -> None:
     assert verdict and verdict["reason"].startswith("3 trainings")
 
 
+def test_the_last_judged_rounds_are_those_of_human_rows_in_their_order(log: Log) -> None:
+    class Challenged(Report):
+        def to_dict(self) -> dict[str, Any]:
+            return {"human": "a" * 64}
+
+    for name in "abcd":
+        log.want("1", name * 64, "new answers", Report(0))
+        log.settle("1", name * 64, {"promoted": False, "version": None, "reason": name})
+        log.want("1", name * 63 + "e", "synthetic", Challenged(0))
+        log.settle("1", name * 63 + "e", {"promoted": True, "version": None, "reason": "child"})
+    log.want("1", "f" * 64, "parked", Report(0))
+    log.park("1", "f" * 64, "given up")
+    said = [r["verdict"]["reason"] for r in log.judged_rounds("1", 3)]
+    assert said == ["b", "c", "d"] and log.judged_rounds("1", 0) == []
+
+
 def test_a_planned_prediction_is_confirmed_or_forgotten(log: Log) -> None:
     log.append("1", [state(), state(task=2)], PLACES)
     log.plan("1", [NewPrediction(t, (), 0.5, "v1-aaaaaaaa") for t in (1, 2)])

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from sync.connect import NothingToPredict, connect
+from sync.freeze import FreezeReport
 from sync.groups import is_blind
 from sync.loop import START_S, TRAIN, turn
 from sync.service import Service
@@ -81,6 +82,23 @@ def test_a_verdict_ends_the_round_and_the_next_answers_start_another(house: Hous
     assert last is not None and last["reason"] == "because"
     assert house.world.log.wanted("1") is None
     house.answer(6)
+    assert turn(house.world, "1").decision.train
+
+
+def test_rounds_that_brought_nothing_let_it_rest_and_it_says_so(house: House) -> None:
+    connect(house.world, "1")
+    serving = house.trained(0.5)
+    look = {"look": {"against": "champion", "value": 0.0}, "passed": False}
+    verdict = {"promoted": False, "champion": serving, "gate": {"looks": [look]}, "labels": 100}
+    report = FreezeReport(house.world.log.last_revision("1"), 1, 1, 0, {}, {})
+    for place in range(4):
+        house.world.log.want("1", f"{place}" * 64, "new answers", report)
+        told = {**verdict, "scores": {"holdout": 120}}
+        house.world.log.settle("1", f"{place}" * 64, told)
+    house.answer(6)
+    decision = turn(house.world, "1").decision
+    assert not decision.train and "the last 4 rounds brought nothing" in decision.reason
+    house.world.store.project("1").ask("ops")
     assert turn(house.world, "1").decision.train
 
 
