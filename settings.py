@@ -182,6 +182,8 @@ class Train:
     """Compute a causal base's blocks twice and keep little of them: less memory, a third slower."""
     checkpoint_s: float = 300.0
     """Seconds between two checkpoints of a causal training; a killed one goes on from the last."""
+    folds: int = 0
+    """More trainings, whose answers to rows they never saw help to judge while few are blind."""
     gpus: int = 1
     """GPUs of one causal training; more than one share the base (accelerate launch, FSDP)."""
 
@@ -318,8 +320,8 @@ def _check(s: Settings) -> None:
     _check_engine(s.backend)
     if s.backend.answer_tokens < 1 or s.backend.answer_s <= 0:
         raise InvalidSetting("ANNOTUNE_BACKEND_ANSWER_TOKENS and _ANSWER_S must be above 0")
-    if s.gate.plateau < 0:
-        raise InvalidSetting(f"ANNOTUNE_GATE_PLATEAU={s.gate.plateau} must be 0 or more")
+    if s.train.folds < 0 or s.train.folds == 1:
+        raise InvalidSetting(f"ANNOTUNE_TRAIN_FOLDS={s.train.folds} must be 0, or 2 or more")
     if s.train.device not in {"auto", "cpu", "cuda"}:
         raise InvalidSetting(f"ANNOTUNE_TRAIN_DEVICE={s.train.device!r} must be auto, cpu or cuda")
     if s.train.every < 1 or s.train.steps < 0 or s.train.rank < 1:

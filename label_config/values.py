@@ -191,7 +191,7 @@ class Correction:
 class Origin:
     """Where an example comes from; synthetic ones name their parent and maker. `weight`: what one
     counts in training beside a human row's 1; `approved_by`: the id in Label Studio of
-    who let a synthetic one in."""
+    who let a synthetic one in; `shown`: a prediction was in view when it was answered."""
 
     kind: Literal["human", "synthetic"] = "human"
     annotation: int | None = None
@@ -202,6 +202,7 @@ class Origin:
     seed: int | None = None
     weight: float | None = None
     approved_by: int | None = None
+    shown: bool | None = None
 
 
 @dataclass(frozen=True)

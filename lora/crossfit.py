@@ -71,7 +71,7 @@ def crossfit(
 
     `pool`: unlabelled texts, which say what label names are like to any text.
     """
-    fold = _folds(examples, seed, folds)
+    fold = deal(examples, seed, folds)
     controls = [c for c in schema.controls if c.form == "one" and c.options is None]
     judges: list[Judge] = []
     for number in range(folds):
@@ -85,7 +85,7 @@ def crossfit(
     return CrossFit(fold, judges, out)
 
 
-def _folds(examples: Sequence[Example], seed: int, folds: int) -> dict[str, int]:
+def deal(examples: Sequence[Example], seed: int, folds: int) -> dict[str, int]:
     """Whole groups, dealt in shuffled order."""
     groups = sorted({e.group for e in examples})
     random.Random(f"{seed}:folds").shuffle(groups)

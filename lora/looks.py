@@ -23,6 +23,7 @@ from lora.paired import LEVEL, Floats, Marks, judged_by, score_of, table_of
 
 DRAWS = 4000
 PART = 200  # of these are in memory at once
+FEW_BLIND = 100  # below so many blind labels, rows answered since the last snapshot may help
 LABELLED = 20  # rows of a label that say something of it; fewer would cost the others their power
 MANY = 1000  # coins, of which the bell curve is as good as exact
 NEAR = 1e-9  # two scores this near are one score computed in another order

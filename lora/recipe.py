@@ -29,7 +29,8 @@ CAUSAL_FIT = 1
 CAUSAL_ONLY = {"quantize", "variant", "gradient_checkpointing", "gpus"}
 """Fields of settings.Train that an encoder's fit does not read."""
 
-PLACE_ONLY = {"base", "bases", "seed", "every", "least", "age_s", "pool", "threads", "checkpoint_s"}
+PLACE_ONLY = {"base", "bases", "seed", "every", "least", "age_s", "pool", "threads"}
+PLACE_ONLY |= {"checkpoint_s", "folds"}
 """Fields of settings.Train that decide when or where to train, not what comes out, or that the
 recipe names on its own. `device` stays: a GPU rounds differently."""
 

@@ -64,7 +64,9 @@ def run(
     from lora.evaluate import ranges_of
     from lora.fit import fit, write_adapter
     from lora.judge import judge_all
+    from lora.looks import FEW_BLIND
     from lora.peak import peak_mb
+    from lora.since import fresh_rows, judge_since
 
     clock.lap("imports")
     place = Store(store).project(project)
@@ -77,8 +79,8 @@ def run(
         from lora.causal.train import make_causal, tokens_of_a_pass
 
         tokens = tokens_of_a_pass(settings, device)
-    how: dict[str, Any] = {"threads": settings.threads, "device": device}
-    base = load_base(settings.base, **how, quantize=settings.quantize if causal else "")
+    where: dict[str, Any] = {"threads": settings.threads, "device": device}
+    base = load_base(settings.base, **where, quantize=settings.quantize if causal else "")
     clock.lap("load")
     schema = whole.served_by(base.kind)
     train, holdout = (predictable(schema, rows) for rows in (snapshot.train, snapshot.holdout))
@@ -95,27 +97,18 @@ def run(
         notes = list(fitted.notes)
     clock.lap("fit")
     if causal and base.quantize != quantize:
-        base = load_base(settings.base, **how, quantize=quantize)
+        base = load_base(settings.base, **where, quantize=quantize)
     best = place.adapter_folder(champion) if champion else None
     try:
         below = _other_base(best, base, settings) if best else None
     except LoraError as error:
         notes.append(f"the champion could not be judged: {error}")
         best = below = None
-    scores = judge_all(
-        base,
-        schema,
-        holdout,
-        candidate=out,
-        champion=best,
-        notes=notes,
-        champion_base=below,
-        beside=place.adapter_folder(beside) if beside else None,
-        pool=place.pool(),
-        serve=serve,
-        dtype=dtype,
-        ranges=ranges_of(schema, [e.answers for e in train]),
-    )
+    how: dict[str, Any] = {"champion": best, "champion_base": below, "notes": notes}
+    how |= {"pool": place.pool()}
+    how |= {"serve": serve, "dtype": dtype, "ranges": ranges_of(schema, [e.answers for e in train])}
+    other = place.adapter_folder(beside) if beside else None
+    scores = judge_all(base, schema, holdout, candidate=out, beside=other, **how)
     clock.lap("judge")
     report: dict[str, Any] = {
         "recipe": asdict(recipe),
@@ -128,6 +121,14 @@ def run(
         "memory_mb": peak_mb(device),
         "notes": notes,
     }
+    if best and scores["champion"] and not causal and settings.folds and len(holdout) < FEW_BLIND:
+        fresh = fresh_rows(place, best, train)
+
+        def judge(folder: Path, some: Sequence[Example]) -> dict[str, Any]:
+            return judge_all(base, schema, some, candidate=folder, **how)
+
+        report["since"] = judge_since(base, schema, train, fresh, snapshot.pool, settings, judge)
+        clock.lap("folds")
     if "human" in scores:
         report["gain"] = gain(scores["candidate"], scores["human"], holdout, _humans(train))
     card = write_card(recipe, base.upstream, schema, report)

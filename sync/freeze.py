@@ -64,13 +64,13 @@ def freeze(log: Log, project: str, terms: Terms, most: int = MOST) -> tuple[Snap
     upto = log.last_revision(project)
     tasks = {task.id: task for task in log.tasks(project)}
     shown: dict[int, list[Shown]] = defaultdict(list)
-    for row in log.shown(project, tasks=(t.id for t in tasks.values() if t.place.blind)):
+    answers = _one_a_task(log.current_annotations(project))
+    for row in log.shown(project, tasks=answers):
         shown[row.task].append(row)
     since = log.labels_since(project)
     left_out, dropped = Counter[str](), defaultdict[str, Counter[str]](Counter)
     examples: list[Example] = []
     variants: list[Example] = []
-    answers = _one_a_task(log.current_annotations(project))
     for a in sorted(answers.values(), key=lambda a: (a.created_at, a.id), reverse=True):
         task = tasks.get(a.task)
         if task is None:
@@ -146,7 +146,8 @@ def _row(
     shown: list[Shown],
     since: Mapping[Marked, datetime],
 ) -> _Row:
-    if task.place.blind and not was_blind(a, shown):
+    blind = was_blind(a, shown)
+    if task.place.blind and not blind:
         return _Row("a prediction was visible on a blind task")
     schema = terms.schema
     try:
@@ -173,7 +174,7 @@ def _row(
         side=_side(task),
         texts=texts.by_key,
         answers=read.regions,
-        origin=Origin(kind="human", annotation=a.id),
+        origin=Origin(kind="human", annotation=a.id, shown=None if blind else True),
         options=texts.options,
         unasked=unasked,
         context=said_of(schema, read.typed),

@@ -16,13 +16,12 @@ from math import sqrt
 from statistics import NormalDist
 from typing import Any
 
-from lora.looks import NEAR, Look, among, look, rows_of
+from lora.looks import FEW_BLIND, NEAR, Look, among, look, rows_of
 from sync.budget import ERROR, FRESH, SHARE, Stake
 from sync.harm import Harm, harmed
 
 STEEPNESS = 10.0  # measured on the demo's rounds: docs/decisions/0011
 MOST_ODDS = (1 - ERROR * SHARE) / (ERROR * SHARE)  # at which even is enough on a fresh budget
-FEW_BLIND = 100  # below so many blind labels, rows answered since the last snapshot count too
 
 Report = Mapping[str, Any]
 
@@ -123,11 +122,13 @@ NAMES = {
 
 @dataclass(frozen=True)
 class Test:
-    """A look, and the largest p that is good enough. `since`: rows of it that were answered since
-    the last snapshot, `shown` of them with a prediction in view."""
+    """A look, the largest p that is good enough, and the mean scores of both. `since`: rows of it
+    that were answered since the last snapshot, `shown` of them with a prediction in view."""
 
     look: Look
     allowed: float
+    mine: float
+    theirs: float
     since: int = 0
     shown: int = 0
 
@@ -141,9 +142,8 @@ class Test:
 
     def sentence(self, report: Report, learned: Learned) -> str:
         """What was found, in plain words."""
-        against, scores = self.look.against, report["scores"]
-        mine, theirs = float(scores["candidate"]["mean"]), float(scores[against]["mean"])
-        name = NAMES[against].format(f"{theirs:.3f}", report.get("synthetic", 0))
+        against, mine = self.look.against, self.mine
+        name = NAMES[against].format(f"{self.theirs:.3f}", report.get("synthetic", 0))
         rows = f"on {report['holdout']} blind labels"
         if self.since:
             rows += f" and {self.since} answered since ({self.shown} with a prediction in view)"
@@ -171,11 +171,18 @@ def _test(
     stake: Stake,
     intervals: bool,
 ) -> Test:
-    scores = report["scores"]
-    marks = [scores["candidate"]["right"], scores[against]["right"]]
+    marks = [report["scores"][who]["right"] for who in ("candidate", against)]
+    since = report.get("since") if against == "champion" else None
+    if since and int(report["holdout"]) < FEW_BLIND:
+        more = (since["right"][who] for who in ("candidate", "champion"))
+        marks = [{**some, **late} for some, late in zip(marks, more, strict=True)]
+    else:
+        since = {"rows": 0, "shown": 0}
     rows = rows_of(marks, _metrics(report), groups)
     assert rows is not None  # which control has a mark depends on what people answered alone
-    return Test(look(rows, against, interval=intervals), learned.allowed(stake.own))
+    found = look(rows, against, interval=intervals)
+    both = rows.score(0), rows.score(1)
+    return Test(found, learned.allowed(stake.own), *both, int(since["rows"]), int(since["shown"]))
 
 
 def _against_human(
@@ -189,9 +196,10 @@ def _against_human(
     rows = rows_of(marks, _metrics(report), groups)
     assert rows is not None
     found = look(rows, "human", interval=intervals)
+    both = rows.score(0), rows.score(1)
     if not stake.earlier:
-        return Test(found, stake.own)
-    return Test(among(rows, found, stake.earlier), stake.level)
+        return Test(found, stake.own, *both)
+    return Test(among(rows, found, stake.earlier), stake.level, *both)
 
 
 def _metrics(report: Report) -> dict[str, str]:

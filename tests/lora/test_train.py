@@ -71,6 +71,30 @@ def test_the_champion_is_judged_in_the_same_run(
     assert "champion could not be judged" in report["notes"][-1]
 
 
+@pytest.mark.model  # trains four times: seconds
+def test_rows_answered_since_are_judged_by_models_that_never_saw_them(
+    store: Store, project: ProjectStore, settings: Train, examples: list[Example]
+) -> None:
+    known = [e for e in examples if e.side == "holdout" or int(e.task) % 2]
+    before = project.put_snapshot(Snapshot("1", CONFIG, tuple(known)))
+    out = project.staging()
+    run(store.root, "1", before, out, None, settings)
+    recipe = recipe_for(settings.base, before, settings)
+    more = {"schema": "0" * 64, "config": CONFIG, "labels": 18, "parent": None, "scores": {}}
+    champion = project.commit(out, recipe, **more)
+    shown = [replace(e, origin=replace(e.origin, shown=True)) for e in examples]
+    after = project.put_snapshot(Snapshot("1", CONFIG, tuple(shown)))
+    asked = replace(settings, folds=2)
+    report = run(store.root, "1", after, project.staging(), champion.version, asked)
+    since, fresh = report["since"], {e.id for e in examples} - {e.id for e in known}
+    assert (since["rows"], since["shown"], since["folds"]) == (len(fresh), len(fresh), 2)
+    assert since["right"]["candidate"].keys() == since["right"]["champion"].keys() == fresh
+    assert recipe_for(settings.base, after, asked) == recipe_for(settings.base, after, settings)
+    (project.folder / "snapshots" / f"{before}.json").unlink()
+    report = run(store.root, "1", after, project.staging(), champion.version, asked)
+    assert report["since"] is None, "nobody can tell any more what it learned from"
+
+
 @pytest.mark.model  # trains: seconds
 def test_the_card_names_what_the_adapter_is_made_from_and_no_text(
     store: Store, project: ProjectStore, snapshot: str, settings: Train, examples: list[Example]

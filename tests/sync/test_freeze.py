@@ -113,6 +113,14 @@ def test_a_blind_task_that_showed_an_answer_is_on_neither_side(log: Log) -> None
     assert report.left_out == {"a prediction was visible on a blind task": 1}
 
 
+def test_a_train_row_says_whether_a_prediction_was_in_view(log: Log) -> None:
+    tell(log, 1, answer(11, 1, [wire("A")]), predictions=seen(1, [wire("B")]))
+    tell(log, 2, answer(12, 2, [wire("A")]), predictions=seen(2, []))
+    tell(log, 3, answer(13, 3, [wire("A")]))
+    snapshot, _ = freeze(log, "1", terms(CHOICES))
+    assert [e.origin.shown for e in snapshot.train] == [True, None, None]
+
+
 def test_our_own_empty_prediction_keeps_a_task_blind(log: Log) -> None:
     tell(log, 1, blind=True)
     log.plan("1", [NewPrediction(1, (), 0.3, "v1-aaaaaaaa")])

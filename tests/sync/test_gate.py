@@ -150,3 +150,21 @@ def test_near_duplicates_are_one_piece_of_evidence() -> None:
     together = {r: "one" if r >= "r0018" else r for r in alone(made)}
     assert judge(made, alone(made), NOTHING, 10).promote
     assert not judge(made, together, NOTHING, 10).promote
+
+
+def test_while_few_are_blind_rows_answered_since_count_and_are_named() -> None:
+    made = report(candidate=first(12, 14), cold=first(2, 14), champion=first(10, 14))
+    right = {who: {f"s{i}": {"c": [float(i < n)]} for i in range(20)} for who, n in LATE.items()}
+    late = {**made, "since": {"rows": 20, "shown": 17, "folds": 2, "right": right}}
+    groups = {**alone(made), **{f"s{i}": f"s{i}" for i in range(20)}}
+    assert not judge(made, groups, NOTHING, 10).promote
+    found = judge(late, groups, NOTHING, 10)
+    assert found.promote
+    assert "on 14 blind labels and 20 answered since (17 with a prediction in view)" in found.reason
+    assert found.numbers["looks"][1]["look"]["n"] == 34
+    many = report(candidate=first(52, 100), cold=first(2, 100), champion=first(50, 100))
+    late = {**many, "since": late["since"]}
+    assert judge(late, {**groups, **alone(many)}, NOTHING, 10).numbers["looks"][1]["since"] == 0
+
+
+LATE = {"candidate": 20, "champion": 12}
