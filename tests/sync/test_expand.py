@@ -194,4 +194,7 @@ def test_a_challenger_is_judged_beside_the_human_only_version(
     assert gain["answers"] == 24 and Expansions(place).past() == [gain]
     assert verdict["labels"] == first["labels"], "children are nobody's answers"
     assert any("synthetic examples together weigh" in note for note in verdict["notes"])
-    assert verdict["promoted"] is (scores["candidate"]["mean"] > scores["human"]["mean"])
+    looks = {one["look"]["against"]: one for one in verdict["gate"]["looks"]}
+    assert {"cold", "human"} <= looks.keys() and verdict["gate"]["learned"]["known"] in {0, 24}
+    assert looks["human"]["look"]["value"] == pytest.approx(gain["difference"], abs=1e-3)
+    assert verdict["promoted"] is all(one["passed"] for one in looks.values())
