@@ -70,7 +70,8 @@ def again(sessions: int) -> Line:
     for _ in range(sessions):
         looks: list[Look] = []
         for seed in range(RETRAININGS):
-            looks.append(next_look(looks, f"s{seed}", f"r{seed}", "v", pair.rows))
+            fresh = 0 if looks else pair.rows
+            looks.append(next_look(looks, f"s{seed}", f"r{seed}", "v", pair.rows, fresh))
         fooled.append(any(verdict(pair, rng, one.stake) for one in looks))
     return share(fooled, retrainings=RETRAININGS, rows=pair.rows, discordant=pair.discordant)
 
@@ -114,8 +115,8 @@ def ours() -> Rule:
     looks: list[Look] = []
 
     def rule(p: float, more: Learned, blind: int) -> bool:
-        name = f"{len(looks)}"
-        looks.append(next_look(looks, name, name, None, blind))
+        name, fresh = f"{len(looks)}", blind - (looks[-1].blind if looks else 0)
+        looks.append(next_look(looks, name, name, None, blind, fresh))
         return p <= more.allowed(looks[-1].own) + NEAR
 
     return rule

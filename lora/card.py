@@ -46,7 +46,7 @@ with plain PEFT; the heads are in `heads.safetensors`, described by `heads.json`
 Nothing was fitted or chosen on the holdout. accuracy: share of rows answered exactly as the human
 did. closeness: 1 - |error| / range. f1: exact-match micro F1 of (label, start, end). chrf: mean
 sentence chrF of texts, from 0 to 1. The probabilities are the model's own; they are not calibrated.
-"""
+{ece}"""
 
 
 def write_card(recipe: Recipe, upstream: str, schema: Schema, report: Mapping[str, Any]) -> str:
@@ -70,7 +70,18 @@ def write_card(recipe: Recipe, upstream: str, schema: Schema, report: Mapping[st
         holdout=report["holdout"],
         controls="\n".join(controls),
         scores="\n".join(rows),
+        ece=_ece(report["scores"]["candidate"].get("ece", {})),
     )
+
+
+def _ece(found: Mapping[str, Any]) -> str:
+    """What they are worth: the expected calibration error, where anything was judged on it."""
+    lines = [
+        f"- `{name}`: {e['value']:.3f} ({e['low']:.3f} to {e['high']:.3f}) on {e['n']} rows"
+        for name, e in found.items()
+    ]
+    said = "How far they are from how often they are right (ECE, 15 bins, interval of 95 %; on few"
+    return "\n".join(["", f"{said} rows it is too large):", "", *lines, ""]) if lines else ""
 
 
 def _about(c: Control) -> str:

@@ -11,6 +11,7 @@ from label_config.controls import Schema
 from label_config.values import Example, Inputs, Region
 from lora.answer import Answer, answer
 from lora.base import Base
+from lora.ece import calibration_error
 from lora.errors import BrokenAdapter
 from lora.evaluate import Ranges, evaluate, right, right_by_label
 from lora.loaded import Loaded, open_folder, open_version, ready
@@ -81,7 +82,8 @@ def judge(
     schema: Schema | None = None,
 ) -> dict[str, Any]:
     """One contestant's scores, and `right`: each row's marks, in an order all contestants share;
-    and `labels`: the same of each label of choices and spans that LABELLED rows have at least.
+    `labels`: the same of each label of choices and spans that LABELLED rows have at least; `ece`:
+    what the probabilities of controls with one label are worth.
 
     `schema`: what is judged, where that is more than the contestant's base can answer.
     """
@@ -99,8 +101,27 @@ def judge(
         for e, regions in zip(rows, got, strict=True)
     }
     found = {**scores.to_dict(), "right": marks}
-    labels = _labels(schema, rows, got)
-    return {**found, "labels": labels} if labels else found
+    for name, extra in (("labels", _labels(schema, rows, got)), ("ece", _ece(schema, rows, got))):
+        found |= {name: extra} if extra else {}
+    return found
+
+
+def _ece(
+    schema: Schema, rows: Sequence[Example], got: Sequence[tuple[Region, ...]]
+) -> dict[str, dict[str, Any]]:
+    """By control of one label what its probabilities are worth; no label is a wrong answer."""
+    groups = {e.id: e.group for e in rows}
+    made: dict[str, dict[str, Any]] = {}
+    for c in (c for c in schema.controls if c.form == "one"):
+        said: dict[str, tuple[float, float]] = {}
+        for e, regions in zip(rows, got, strict=True):
+            mark = right(schema, e.answers, regions).get(c.name)
+            if mark is not None:
+                own = [r.score or 0.0 for r in regions if r.from_name == c.name]
+                said[e.id] = max(own, default=0.0), mark[0]
+        if found := calibration_error(said, groups):
+            made[c.name] = found.to_dict()
+    return made
 
 
 def _labels(

@@ -38,13 +38,15 @@ FRESH = Stake(ERROR * SHARE, 0.0, ERROR * SHARE)
 @dataclass(frozen=True)
 class Look:
     """What a look at a round (its human snapshot) and candidate (its recipe) against a version may
-    take, at so many blind labels: the round's `level`, what `earlier` looks of the round have taken
-    of it, and this one's `own` part."""
+    take: the round's `level`, what `earlier` looks of the round have taken of it, and this one's
+    `own` part. `blind`: how many blind labels there were, `fresh` of them new since the last
+    look."""
 
     round: str
     recipe: str
     champion: str | None
     blind: int
+    fresh: int
     level: float
     earlier: float
     own: float
@@ -59,18 +61,16 @@ class Look:
         return self.earlier + self.own >= self.level
 
 
-def left(looks: Sequence[Look], blind: int) -> float:
-    """What is left of the budget before a look at `blind` labels."""
-    there, seen = ERROR, 0
+def left(looks: Sequence[Look], blind: int, fresh: int) -> float:
+    """What is left of the budget before a look at `blind` labels, of which `fresh` are new."""
+    there = ERROR
     for look in looks:
-        there = _renewed(there, seen, look.blind) - look.own
-        seen = max(seen, look.blind)
-    return _renewed(there, seen, blind)
+        there = _renewed(there, look.blind, look.fresh) - look.own
+    return _renewed(there, blind, fresh)
 
 
-def _renewed(there: float, seen: int, blind: int) -> float:
-    fresh = max(0, blind - seen) / max(1, blind)
-    return min(ERROR, max(0.0, there) + ERROR * RENEWED * fresh)
+def _renewed(there: float, blind: int, fresh: int) -> float:
+    return min(ERROR, max(0.0, there) + ERROR * RENEWED * fresh / max(1, blind))
 
 
 def next_look(
@@ -79,6 +79,7 @@ def next_look(
     recipe: str,
     champion: str | None,
     blind: int,
+    fresh: int,
     *,
     more: bool = False,
 ) -> Look:
@@ -91,9 +92,9 @@ def next_look(
     own = [look for look in looks if look.round == round_]
     if own and not own[-1].over:
         level, earlier = own[-1].level, own[-1].earlier + own[-1].own
-        return Look(round_, recipe, champion, blind, level, earlier, level - earlier)
-    level = left(looks, blind) * SHARE
-    return Look(round_, recipe, champion, blind, level, 0.0, level / 2 if more else level)
+        return Look(round_, recipe, champion, blind, fresh, level, earlier, level - earlier)
+    level = left(looks, blind, fresh) * SHARE
+    return Look(round_, recipe, champion, blind, fresh, level, 0.0, level / 2 if more else level)
 
 
 def read_looks(store: ProjectStore) -> tuple[Look, ...]:

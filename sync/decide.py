@@ -47,13 +47,19 @@ def decide(now: Situation, train: Train, gate: Gate) -> Decision:
     rest = resting(now, gate)
     if rest and not now.drift:
         return Decision(False, rest)
-    awake = f"; {now.drift}" if rest else ""
+    reason = due(now, train)
+    if reason is None:
+        return Decision(False, f"{now.new} of {train.every} new answers")
+    return Decision(True, f"{reason}; {now.drift}" if rest else reason)
+
+
+def due(now: Situation, train: Train) -> str | None:
+    """Which new answers are worth a training, if they are."""
     if now.new >= train.every:
-        return Decision(True, f"{now.new} new answers{awake}")
+        return f"{now.new} new answers"
     if now.new and now.oldest_s >= train.age_s:
-        aged = f"{now.new} new answers, the oldest {now.oldest_s / 3600:.1f} h old"
-        return Decision(True, f"{aged}{awake}")
-    return Decision(False, f"{now.new} of {train.every} new answers")
+        return f"{now.new} new answers, the oldest {now.oldest_s / 3600:.1f} h old"
+    return None
 
 
 def resting(now: Situation, gate: Gate) -> str | None:

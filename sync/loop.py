@@ -15,7 +15,7 @@ from lora.store import Store
 from settings import Settings
 from sync.backend_client import BackendClient, BackendDown
 from sync.challenge import Challenge, makes_children, next_step
-from sync.decide import Decision, Situation, decide, resting
+from sync.decide import Decision, Situation, decide, due, resting
 from sync.freeze import freeze
 from sync.log import Log
 from sync.pool import renew_pool
@@ -129,9 +129,9 @@ def time_to_train(world: World, project: str, terms: Terms) -> Decision:
         asked_by=asked["by"] if asked else None,
         in_hand=wanted.snapshot if wanted else None,
         best=(scores.get("candidate") or {}).get("mean"),
-        plateau=plateau(judged, serving.version, counts.answers, own.plateau),
+        plateau=plateau(judged, serving.version, counts.answers, counts.new, own.plateau),
     )
-    if resting(situation, own) and serving.moved_at:
+    if resting(situation, own) and due(situation, terms.settings.train) and serving.moved_at:
         since = datetime.fromisoformat(serving.moved_at)
         situation = replace(situation, drift=drift(log, project, terms.schema, since))
     return decide(situation, terms.settings.train, own)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from math import comb
+from math import ceil, comb
 from typing import Any
 
 from label_config import Schema
@@ -25,10 +25,10 @@ RARE = 0.001  # asked at every turn, so rare by far
 
 
 def plateau(
-    rounds: Sequence[Mapping[str, Any]], serving: str | None, answers: int, patience: int
+    rounds: Sequence[Mapping[str, Any]], serving: str | None, answers: int, new: int, patience: int
 ) -> str | None:
     """Why it rests, where the last `patience` rounds all lost to what is `serving`; `rounds`: the
-    human ones that were judged, oldest first; `answers`: how many there are now."""
+    human ones that were judged, oldest first; `new` of the `answers` are in none of them."""
     last = rounds[-patience:]
     if patience < 1 or len(last) < patience:
         return None
@@ -38,13 +38,13 @@ def plateau(
     blind = int(last[0]["verdict"]["scores"]["holdout"]) if len(known) == patience else 0
     if blind < LEAST_BLIND or versions != {serving} or sum(known) / patience > WORTH:
         return None
-    then = int(last[-1]["verdict"]["labels"])
-    if answers >= GROWN * then:
+    enough = ceil(GROWN * (answers - new))
+    if answers >= enough:
         return None
     mean = sum(known) / patience
     return (
         f"the last {patience} rounds brought nothing ({mean:+.3f} on {blind} blind labels or "
-        f"more); training rests until there are {int(GROWN * then) + 1} answers, corrections rise "
+        f"more); training rests until there are {enough} answers, corrections rise "
         "or a person asks"
     )
 

@@ -4,7 +4,7 @@ there before anybody acts on it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from label_config.values import Snapshot
@@ -12,7 +12,7 @@ from lora.adapter import Manifest, Recipe
 from lora.errors import BrokenAdapter
 from lora.expansions import Expansions
 from lora.store import ProjectStore
-from sync.budget import FRESH, Stake, next_look, read_looks, take
+from sync.budget import FRESH, Look, Stake, next_look, read_looks, take
 from sync.gate import Learned, Verdict, judge
 
 
@@ -31,28 +31,41 @@ def weigh(
     groups = {e.id: e.group for e in frozen.examples}
     stake = FRESH
     if int(report["holdout"]) >= least_blind:
-        stake = _take(store, snapshot, report, champion, children)
+        stake = _take(store, snapshot, frozen, report, champion, children)
     return judge(report, groups, learned(store, frozen, champion), least_blind, stake)
 
 
 def _take(
     store: ProjectStore,
     snapshot: str,
+    frozen: Snapshot,
     report: Mapping[str, Any],
     champion: Manifest | None,
     children: bool,
 ) -> Stake:
-    human = Expansions(store).human_of(snapshot)
+    human, looks = Expansions(store).human_of(snapshot), read_looks(store)
     look = next_look(
-        read_looks(store),
+        looks,
         human or snapshot,
         Recipe(**report["recipe"]).id,
         champion.version if champion else None,
-        int(report["holdout"]),
+        len(frozen.holdout),
+        _fresh(store, frozen, looks),
         more=children and human is None,
     )
     take(store, look)
     return look.stake
+
+
+def _fresh(store: ProjectStore, frozen: Snapshot, looks: Sequence[Look]) -> int:
+    """The blind labels that the last look did not have."""
+    now = {e.id for e in frozen.holdout}
+    if not looks:
+        return len(now)
+    try:
+        return len(now - {e.id for e in store.snapshot(looks[-1].round).holdout})
+    except (FileNotFoundError, BrokenAdapter):  # forgotten since: what is left is their number
+        return max(0, len(now) - looks[-1].blind)
 
 
 def learned(store: ProjectStore, frozen: Snapshot, champion: Manifest | None) -> Learned:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -106,6 +107,7 @@ def test_the_card_names_what_the_adapter_is_made_from_and_no_text(
     for fact in (snapshot, recipe_for(settings.base, snapshot, settings).base_revision):
         assert fact in card
     assert not any(e.texts["text"] in card for e in examples)
+    assert "(ECE, 15 bins" in card and re.search(r"- `what`: 0\.\d{3} \(.*\) on 6 rows", card)
 
 
 @pytest.mark.model  # trains: seconds

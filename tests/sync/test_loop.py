@@ -88,6 +88,10 @@ def test_a_verdict_ends_the_round_and_the_next_answers_start_another(house: Hous
 def test_rounds_that_brought_nothing_let_it_rest_and_it_says_so(house: House) -> None:
     connect(house.world, "1")
     serving = house.trained(0.5)
+    house.answer(14)
+    turn(house.world, "1")
+    house.judge(house.wanted(), promoted=False)
+    turn(house.world, "1")
     look = {"look": {"against": "champion", "value": 0.0}, "passed": False}
     verdict = {"promoted": False, "champion": serving, "gate": {"looks": [look]}, "labels": 100}
     report = FreezeReport(house.world.log.last_revision("1"), 1, 1, 0, {}, {})

@@ -19,15 +19,17 @@ EMPTY: Any = None
 
 def lost(gain: float = 0.001, blind: int = 120, champion: str = V1, **more: Any) -> dict[str, Any]:
     look = {"look": {"against": "champion", "value": gain}, "passed": False}
-    verdict = {"promoted": False, "champion": champion, "labels": 500, "gate": {"looks": [look]}}
+    verdict = {"promoted": False, "champion": champion, "gate": {"looks": [look]}}
     return {"verdict": {**verdict, "scores": {"holdout": blind}, **more}}
 
 
 def test_rounds_that_bring_nothing_are_a_plateau_and_it_says_what_ends_it() -> None:
-    said = plateau([lost(), lost(-0.01), lost(), lost()], V1, 600, 4)
+    said = plateau([lost(), lost(-0.01), lost(), lost()], V1, 600, 100, 4)
     assert said is not None and said.startswith("the last 4 rounds brought nothing (-0.002 on 120")
-    assert "until there are 751 answers" in said
-    assert plateau([lost()] * 4, V1, 750, 4) is None, "half as many more may tell another story"
+    assert "until there are 750 answers" in said
+    assert plateau([lost()] * 4, V1, 750, 250, 4) is None, (
+        "half as many more may tell another story"
+    )
 
 
 @pytest.mark.parametrize(
@@ -43,12 +45,12 @@ def test_rounds_that_bring_nothing_are_a_plateau_and_it_says_what_ends_it() -> N
     ],
 )
 def test_what_is_no_plateau(rounds: list[dict[str, Any]]) -> None:
-    assert plateau(rounds, V1, 600, 4) is None
+    assert plateau(rounds, V1, 600, 100, 4) is None
 
 
 def test_another_adapter_or_no_patience_is_no_plateau() -> None:
-    assert plateau([lost()] * 4, "v9-00000000", 600, 4) is None
-    assert plateau([lost()] * 4, V1, 600, 0) is None
+    assert plateau([lost()] * 4, "v9-00000000", 600, 100, 4) is None
+    assert plateau([lost()] * 4, V1, 600, 100, 0) is None
 
 
 def rate(shown: int, changed: int) -> Rate:
