@@ -121,7 +121,8 @@ def _promoted_but_unwritten(
     recipe = recipe_for(settings.train.base, snapshot, settings.train)
     if manifest is None or manifest.recipe.id != recipe.id or current.by != "gate":
         return None
-    judged = {"champion": manifest.parent, "scores": dict(manifest.scores)}
+    scores = dict(manifest.scores)
+    judged = {"champion": manifest.parent, "gate": scores.pop("gate", {}), "scores": scores}
     _write(store, snapshot, manifest, promoted=True, reason=current.why, judged=judged)
     return current.why
 
@@ -155,7 +156,7 @@ def _settle(
         config=frozen.config,
         labels=int(report["labels"]),
         parent=champion,
-        scores=scores,
+        scores={**scores, "gate": verdict.numbers},
     )
     reason, promoted = verdict.reason, False
     if verdict.promote:

@@ -162,6 +162,7 @@ def test_a_run_killed_between_promotion_and_verdict_only_writes_the_verdict(
     after = store.verdict(snapshot)
     assert before is not None and after is not None
     assert (after["version"], after["promoted"]) == (before["version"], True)
+    assert (after["gate"], after["scores"]) == (before["gate"], before["scores"])
 
 
 def test_a_run_killed_before_promotion_ends_in_the_same_version(
