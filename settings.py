@@ -183,7 +183,7 @@ class Train:
     checkpoint_s: float = 300.0
     """Seconds between two checkpoints of a causal training; a killed one goes on from the last."""
     folds: int = 0
-    """More trainings, whose answers to rows they never saw help to judge while few are blind."""
+    """More trainings; their answers to unseen rows calibrate and help judge (lora/outfold.py)."""
     gpus: int = 1
     """GPUs of one causal training; more than one share the base (accelerate launch, FSDP)."""
 

@@ -45,7 +45,7 @@ with plain PEFT; the heads are in `heads.safetensors`, described by `heads.json`
 
 Nothing was fitted or chosen on the holdout. accuracy: share of rows answered exactly as the human
 did. closeness: 1 - |error| / range. f1: exact-match micro F1 of (label, start, end). chrf: mean
-sentence chrF of texts, from 0 to 1. The probabilities are the model's own; they are not calibrated.
+sentence chrF of texts, from 0 to 1. {calibrated}
 {ece}"""
 
 
@@ -70,8 +70,16 @@ def write_card(recipe: Recipe, upstream: str, schema: Schema, report: Mapping[st
         holdout=report["holdout"],
         controls="\n".join(controls),
         scores="\n".join(rows),
+        calibrated=_calibrated(report.get("temperatures", {})),
         ece=_ece(report["scores"]["candidate"].get("ece", {})),
     )
+
+
+def _calibrated(temperatures: Mapping[str, float]) -> str:
+    if not temperatures:
+        return "The probabilities are the model's own; they are not calibrated."
+    said = ", ".join(f"`{name}` {value:.2f}" for name, value in temperatures.items())
+    return f"The probabilities are calibrated on out-of-fold answers (temperatures: {said})."
 
 
 def _ece(found: Mapping[str, Any]) -> str:

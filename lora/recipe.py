@@ -30,7 +30,7 @@ CAUSAL_ONLY = {"quantize", "variant", "gradient_checkpointing", "gpus"}
 """Fields of settings.Train that an encoder's fit does not read."""
 
 PLACE_ONLY = {"base", "bases", "seed", "every", "least", "age_s", "pool", "threads"}
-PLACE_ONLY |= {"checkpoint_s", "folds"}
+PLACE_ONLY |= {"checkpoint_s"}
 """Fields of settings.Train that decide when or where to train, not what comes out, or that the
 recipe names on its own. `device` stays: a GPU rounds differently."""
 
@@ -224,6 +224,8 @@ def _hub_config(name: str, repository: str, commit: str) -> Path:
 def recipe_for(base: str, snapshot: str, train: Train) -> Recipe:
     """The recipe of training `base` on the snapshot of that hash; raises BaseUnavailable."""
     fit = {k: v for k, v in asdict(train).items() if k not in PLACE_ONLY}
+    if not train.folds:  # nothing is calibrated then, as before there was such a setting
+        del fit["folds"]
     if kind_of(base) == "causal":
         from lora.causal.prompt import VERSION  # knows no torch either
 

@@ -13,6 +13,7 @@ import logging
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,6 +59,27 @@ def run(
     is what serves. Of several processes that train together those that only help return {}.
     Raises LoraError, InvalidValue (the config) or ValueError (nothing to learn from).
     """
+    with ExitStack() as kept:
+        how: dict[str, Any] = {"beside": beside, "serve": serve, "dtype": dtype}
+        how["quantize"] = quantize
+        return _run(kept, store, project, snapshot_hash, out, champion, settings, **how)
+
+
+def _run(
+    kept: ExitStack,
+    store: Path,
+    project: str,
+    snapshot_hash: str,
+    out: Path,
+    champion: str | None,
+    settings: Train,
+    *,
+    beside: str | None,
+    serve: str,
+    dtype: str,
+    quantize: str,
+) -> dict[str, Any]:
+    """`kept`: what lasts until the report is written."""
     clock = Clock()
     from lora.base import load_base, pick_device
     from lora.card import write_card
@@ -65,8 +87,8 @@ def run(
     from lora.fit import fit, write_adapter
     from lora.judge import judge_all
     from lora.looks import FEW_BLIND
+    from lora.outfold import cooled, fold_models, fresh_rows, judge_since
     from lora.peak import peak_mb
-    from lora.since import fresh_rows, judge_since
 
     clock.lap("imports")
     place = Store(store).project(project)
@@ -85,14 +107,17 @@ def run(
     schema = whole.served_by(base.kind)
     train, holdout = (predictable(schema, rows) for rows in (snapshot.train, snapshot.holdout))
     rows = schema, train, snapshot.pool, settings
+    warmth: dict[str, float] = {}
     if causal:
         made = make_causal(base, *rows, out, recipe_id=recipe.id, tokens=tokens)
         if made is None:
             return {}
-        notes = made
+        notes, folds = made, []
     else:
         fitted = fit(base, *rows)
         out.mkdir(parents=True, exist_ok=True)
+        folds = kept.enter_context(fold_models(base, *rows, out)) if settings.folds else []
+        fitted, warmth = cooled(base, schema, fitted, folds)
         write_adapter(out, fitted)
         notes = list(fitted.notes)
     clock.lap("fit")
@@ -120,14 +145,15 @@ def run(
         "seconds": clock.laps,
         "memory_mb": peak_mb(device),
         "notes": notes,
+        "temperatures": warmth,
     }
-    if best and scores["champion"] and not causal and settings.folds and len(holdout) < FEW_BLIND:
+    if best and scores["champion"] and folds and len(holdout) < FEW_BLIND:
         fresh = fresh_rows(place, best, train)
 
         def judge(folder: Path, some: Sequence[Example]) -> dict[str, Any]:
             return judge_all(base, schema, some, candidate=folder, **how)
 
-        report["since"] = judge_since(base, schema, train, fresh, snapshot.pool, settings, judge)
+        report["since"] = judge_since(folds, fresh, judge)
         clock.lap("folds")
     if "human" in scores:
         report["gain"] = gain(scores["candidate"], scores["human"], holdout, _humans(train))

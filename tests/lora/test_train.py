@@ -90,7 +90,13 @@ def test_rows_answered_since_are_judged_by_models_that_never_saw_them(
     since, fresh = report["since"], {e.id for e in examples} - {e.id for e in known}
     assert (since["rows"], since["shown"], since["folds"]) == (len(fresh), len(fresh), 2)
     assert since["right"]["candidate"].keys() == since["right"]["champion"].keys() == fresh
-    assert recipe_for(settings.base, after, asked) == recipe_for(settings.base, after, settings)
+    assert report["temperatures"].keys() == {"what"} and report["temperatures"]["what"] > 0
+    assert list((project.folder / "adapters").glob(".*-fold-*")) == []
+    cards = [p.read_text() for p in (project.folder / "adapters").glob("*/README.md")]
+    said = "calibrated on out-of-fold answers (temperatures: `what`"
+    assert sorted(said in card for card in cards) == [False, True]
+    assert recipe_for(settings.base, after, asked) != recipe_for(settings.base, after, settings)
+    assert "folds" not in recipe_for(settings.base, after, settings).settings
     (project.folder / "snapshots" / f"{before}.json").unlink()
     report = run(store.root, "1", after, project.staging(), champion.version, asked)
     assert report["since"] is None, "nobody can tell any more what it learned from"
