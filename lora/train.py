@@ -60,10 +60,11 @@ def run(
     """
     clock = Clock()
     from lora.base import load_base, pick_device
-    from lora.card import write_card
+    from lora.card import CARD, write_card
     from lora.evaluate import ranges_of
     from lora.fit import fit, write_adapter
     from lora.judge import judge_all
+    from lora.lineage import lineage_of, project_key, write_lineage
     from lora.peak import peak_mb
 
     clock.lap("imports")
@@ -130,8 +131,10 @@ def run(
     }
     if "human" in scores:
         report["gain"] = gain(scores["candidate"], scores["human"], holdout, _humans(train))
-    card = write_card(recipe, base.upstream, schema, report)
-    (out / "README.md").write_text(card, encoding="utf-8")
+    lineage = lineage_of(snapshot, snapshot_hash, project_key(place))
+    write_lineage(out, lineage)
+    card = write_card(recipe, base.upstream, schema, report, lineage, champion)
+    (out / CARD).write_text(card, encoding="utf-8")
     write_atomic(report_path(out), json.dumps(report, sort_keys=True, ensure_ascii=False))
     return report
 
