@@ -72,6 +72,7 @@ class Followed:
         self.schemas: OrderedDict[str, Schema] = OrderedDict()
         self.serving: Serving | None = None
         self.wanted: str | None = None
+        self.broken: tuple[str, ...] = ()  # versions in quarantine, as of the last look at CURRENT
         self.error: str | None = None
         self.used = time.monotonic()
         self.asleep = False  # let go of for want of memory; the next request wakes it
@@ -207,6 +208,7 @@ class Followed:
             return good
         if self.serving and self.serving.version == self.wanted:
             self.error = None
+            self._mark(None, None)
             return self._complete(engines)
         return self._first_good(engines, [self.wanted] if self.serving else self._candidates())
 
@@ -229,11 +231,12 @@ class Followed:
         return None
 
     def _mark(self, version: str | None, why: str | None) -> None:
-        """Put a version into quarantine, or let it out, where that is news."""
+        """Put a version into quarantine, or let it out, where that is news; note who is in it."""
         try:
             known = self.store.quarantined()
             if version is not None and (why is not None or version in known):
                 self.store.quarantine(version, why)
+            self.broken = tuple(sorted(self.store.quarantined()))
         except (ValueError, OSError) as error:  # it serves, or does not, all the same
             log.warning("project %s: quarantined.json: %s", self.store.name, error)
 
@@ -300,14 +303,8 @@ class Followed:
             "since": s.since if s else None,
             "bytes": s.nbytes if s else 0,
             "asleep": self.asleep,
-            "quarantined": self._quarantined(),
+            "quarantined": list(self.broken),
         }
-
-    def _quarantined(self) -> list[str]:
-        try:
-            return sorted(self.store.quarantined())
-        except (ValueError, OSError):
-            return ["quarantined.json cannot be read"]
 
     def _refused(self) -> dict[str, str]:
         """The controls that what serves leaves to people, and why."""

@@ -16,17 +16,42 @@ CONTESTANTS = ("candidate", "champion", "human", "cold")
 DIFFERENT_ROWS = "their scores are of different blind rows, so they do not compare"
 
 
+class Became:
+    """What became of the versions of one store, read once."""
+
+    def __init__(self, store: ProjectStore) -> None:
+        waiting = store.waiting()
+        self.moves = store.moves()
+        self._current = store.current().version
+        self._waiting = waiting.version if waiting else None
+        self._broken, self._withdrawn = store.quarantined(), store.withdrawn()
+        self._served = store.served()
+
+    def state(self, version: str) -> str:
+        """Of one version, in three words at most."""
+        if version == self._current:
+            return "does not load" if version in self._broken else "serving"
+        if version in self._broken:
+            return "quarantined"
+        if version == self._waiting:
+            return "waiting"
+        if version in self._withdrawn:
+            return "rolled back"
+        return "replaced" if version in self._served else "kept back"
+
+
 def versions(store: ProjectStore) -> list[dict[str, Any]]:
     """Every complete version, oldest first, with its scores and what became of it."""
-    return [_describe(store, m) for m in store.versions()]
+    became = Became(store)
+    return [_describe(store, m, became) for m in store.versions()]
 
 
-def _describe(store: ProjectStore, m: Manifest) -> dict[str, Any]:
+def _describe(store: ProjectStore, m: Manifest, became: Became) -> dict[str, Any]:
     verdict = _verdict(store, m)
-    served = [move.moved_at for move in store.moves() if move.version == m.version]
+    served = [move.moved_at for move in became.moves if move.version == m.version]
     return {
         "version": m.version,
-        "state": state(store, m.version),
+        "state": became.state(m.version),
         "parent": m.parent,
         "labels": m.labels,
         "blind_labels": m.scores.get("holdout"),
@@ -37,20 +62,6 @@ def _describe(store: ProjectStore, m: Manifest) -> dict[str, Any]:
         "served_since": served[-1] if served else None,
         "snapshot": m.recipe.snapshot,
     }
-
-
-def state(store: ProjectStore, version: str) -> str:
-    """What became of a version, in two words at most."""
-    waiting = store.waiting()
-    if version == store.current().version:
-        return "does not load" if version in store.quarantined() else "serving"
-    if version in store.quarantined():
-        return "quarantined"
-    if waiting is not None and waiting.version == version:
-        return "waiting"
-    if version in store.withdrawn():
-        return "rolled back"
-    return "replaced" if version in store.served() else "kept back"
 
 
 def _verdict(store: ProjectStore, m: Manifest) -> Mapping[str, Any]:
@@ -69,12 +80,13 @@ def shown(store: ProjectStore, version: str) -> tuple[dict[str, Any], list[str]]
     NoSuchVersion."""
     known_version(store, version)
     manifest = next(m for m in store.versions() if m.version == version)
-    moves = [vars(m) for m in store.moves() if version in (m.version, m.previous)]
+    became = Became(store)
+    moves = [vars(m) for m in became.moves if version in (m.version, m.previous)]
     card = store.adapter_folder(version) / CARD
     text = card.read_text(encoding="utf-8") if card.exists() else "(it has no card)"
     quarantine = store.quarantined().get(version)
     facts = {
-        **_describe(store, manifest),
+        **_describe(store, manifest, became),
         "recipe": vars(manifest.recipe) | {"id": manifest.recipe.id},
         "verdict": dict(_verdict(store, manifest)),
         "quarantine": quarantine,

@@ -10,7 +10,7 @@ from label_config import Choice, Example, Snapshot
 from label_config.values import Origin
 from lora.lineage import lineage_of, project_key, write_lineage
 from lora.store import ProjectStore, Store
-from sync.lineage import DIFFERENT_ROWS, compared, shown, state, versions
+from sync.lineage import DIFFERENT_ROWS, Became, compared, shown, versions
 from sync.operate import NoSuchVersion, Person, promote, rollback
 from tests.sync.house import CONFIG
 from tests.sync.versioned import committed
@@ -73,13 +73,13 @@ def test_the_table_says_of_each_version_what_ops_ask(
 
 def test_each_state_has_its_word(store: ProjectStore, two: tuple[str, str]) -> None:
     kept = committed(store, 3)
-    assert state(store, kept) == "kept back"
+    assert Became(store).state(kept) == "kept back"
     store.quarantine(two[1], "broken")
-    assert state(store, two[1]) == "does not load"
+    assert Became(store).state(two[1]) == "does not load"
     rollback(store, Person("root"))
-    assert state(store, two[1]) == "quarantined"
+    assert Became(store).state(two[1]) == "quarantined"
     store.quarantine(two[1], None)
-    assert (state(store, two[1]), state(store, two[0])) == ("rolled back", "serving")
+    assert [Became(store).state(v) for v in two] == ["serving", "rolled back"]
 
 
 def test_one_version_is_shown_with_who_moved_it_and_its_card(
