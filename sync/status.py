@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from jobs import QueueDown
+from lora.store import ProjectStore
 from sync.backend_client import BackendDown
 from sync.corrections import correction_rate
 from sync.groups import is_blind
@@ -32,6 +33,12 @@ def status(world: World, project: str) -> dict[str, Any]:
     problems += terms.problems
     note = _other_share(world, project, terms)
     problems += [note] if note else []
+    problems += [
+        f"{version} is in quarantine, as it does not load: {why}; once it is mended: annotune "
+        f"promote {project} {version}"
+        for version, why in store.quarantined().items()
+        if version in (store.current().version, store.current().previous)
+    ]
     return {
         "project": project,
         "title": log.title(project),
@@ -44,6 +51,7 @@ def status(world: World, project: str) -> dict[str, Any]:
         "regulated": terms.regulated,
         "version": store.current().version,
         "serving": serving,
+        "waiting": _waiting(store),
         "training": store.is_training() or wanted is not None,
         "decision": time_to_train(world, project, terms).reason,
         "rounds": counts.rounds,
@@ -51,6 +59,17 @@ def status(world: World, project: str) -> dict[str, Any]:
         "last_verdict": log.last_verdict(project),
         "problems": problems,
     }
+
+
+def _waiting(store: ProjectStore) -> str | None:
+    """The candidate that a named person may promote, and how."""
+    found = store.waiting()
+    if found is None:
+        return None
+    return (
+        f"{found.version}, since {found.since[:16]}Z, for a person: annotune promote {store.name} "
+        f"{found.version} --as NAME ({found.reason})"
+    )
 
 
 def _other_share(world: World, project: str, terms: Terms) -> str | None:
