@@ -97,7 +97,7 @@ def cooled(
         tables: list[torch.Tensor] = []
         gold: list[int] = []
         for fold, model in zip(folds, loaded, strict=True):
-            asked = [(e.texts[c.key], chosen(c, e)) for e in fold.rows]
+            asked = [(e.texts.get(c.key, ""), chosen(c, e)) for e in fold.rows]
             rows = [(text, right[0]) for text, right in asked if text.strip() and right]
             if rows and model.heads[c.name].trained:
                 network.activate(model, model.tensors)

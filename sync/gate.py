@@ -134,8 +134,8 @@ class Test:
 
     @property
     def passed(self) -> bool:
-        good = self.look.value > 0 or (self.look.value == 0 and self.look.against == "champion")
-        return good and self.look.p <= self.allowed + NEAR
+        least = -NEAR if self.look.against == "champion" else NEAR
+        return self.look.value > least and self.look.p <= self.allowed + NEAR
 
     def to_dict(self) -> dict[str, Any]:
         return {**asdict(self), "passed": self.passed}
@@ -147,9 +147,9 @@ class Test:
         rows = f"on {report['holdout']} blind labels"
         if self.since:
             rows += f" and {self.since} answered since ({self.shown} with a prediction in view)"
-        if self.look.value < 0:
+        if self.look.value < -NEAR:
             return f"{mine:.3f} is below {name} {rows}"
-        verb = "beats" if self.look.value > 0 else "equals"
+        verb = "beats" if self.look.value > NEAR else "equals"
         chance = f"luck alone does as well {_per_cent(self.look.p)} of the time"
         enough = f"and {_per_cent(self.allowed)} {'is' if self.passed else 'would be'} good enough"
         said = f"{mine:.3f} {verb} {name} {rows}; {chance}, {enough}"

@@ -90,6 +90,7 @@ def test_rows_answered_since_are_judged_by_models_that_never_saw_them(
     more = {"schema": "0" * 64, "config": CONFIG, "labels": 18, "parent": None, "scores": {}}
     champion = project.commit(out, recipe, **more)
     shown = [replace(e, origin=replace(e.origin, shown=True)) for e in examples]
+    shown[0] = replace(shown[0], texts={"other": "no text that any control reads"})
     after = project.put_snapshot(Snapshot("1", CONFIG, tuple(shown)))
     asked = replace(settings, folds=2)
     report = run(store.root, "1", after, project.staging(), champion.version, asked)
