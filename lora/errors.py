@@ -3,8 +3,10 @@
 LoraError
 |- BaseUnavailable     the base model is not installed, or its weights are not the pinned ones
 |- BrokenAdapter       an adapter folder is incomplete, altered, or of another base
+|  |- NotTaken         an inference server does not have the version, or not now; its files are fine
 |- Moved               CURRENT is not what the verdict was given against: judge again
 |- Withdrawn           a person rolled this version back; nothing promotes it by itself
+|- NeedsPerson         the project is regulated: a named person promotes, nothing else does
 |- NotReady            the model is still loading; try again in a moment
 |- Overloaded          the inference lane is full; try again later
 |- EngineDown          the inference server does not answer; try again later
@@ -26,12 +28,20 @@ class BrokenAdapter(LoraError):
     """An adapter folder cannot be trusted; the message names the file and the difference."""
 
 
+class NotTaken(BrokenAdapter):
+    """An inference server does not serve a version; nothing is known against its files."""
+
+
 class Moved(LoraError):
     """A compare-and-set of CURRENT found another champion than expected."""
 
 
 class Withdrawn(LoraError):
     """The version was rolled back by a person and is not promoted again by itself."""
+
+
+class NeedsPerson(LoraError):
+    """The project is regulated: nothing but a named person promotes a version."""
 
 
 class NotReady(LoraError):

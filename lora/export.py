@@ -12,13 +12,15 @@ from pathlib import Path
 
 from lora.adapter import MANIFEST, verify
 from lora.base import Base, load_base
+from lora.card import CARD
 from lora.errors import LoraError
 from lora.heads import TABLE, TENSORS
+from lora.lineage import LINEAGE
 from lora.loaded import open_version
 from lora.networks import network_of
 from lora.store import ProjectStore
 
-CARD, CAUSAL_TABLE = "README.md", "causal.json"
+CAUSAL_TABLE = "causal.json"
 
 
 class NotExported(LoraError):
@@ -52,6 +54,6 @@ def export(
     out.mkdir(parents=True, exist_ok=True)
     network.model.save_pretrained(out)
     network.base.tokenizer.save_pretrained(out)
-    for name in (TENSORS, TABLE, CAUSAL_TABLE, CARD):
+    for name in (TENSORS, TABLE, CAUSAL_TABLE, CARD, LINEAGE):
         if name in manifest.files:
             shutil.copyfile(folder / name, out / name)

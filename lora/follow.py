@@ -6,6 +6,7 @@ files only. `Serving` is swapped whole, so a reader sees one version or the next
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import OrderedDict
 from collections.abc import Collection, Mapping
@@ -16,9 +17,11 @@ from typing import Any
 from label_config.controls import Schema
 from lora.adapter import Manifest
 from lora.engine import Engine, Engines
-from lora.errors import BaseUnavailable, BrokenAdapter
+from lora.errors import BaseUnavailable, BrokenAdapter, NotTaken
 from lora.loaded import Loaded, Opened, Pool, cold_name, served_name
 from lora.store import ProjectStore
+
+log = logging.getLogger(__name__)
 
 SCHEMAS = 4  # label configs of one project kept ready
 RETRY_S = 10.0  # a version that failed to load is tried again after this long
@@ -69,6 +72,7 @@ class Followed:
         self.schemas: OrderedDict[str, Schema] = OrderedDict()
         self.serving: Serving | None = None
         self.wanted: str | None = None
+        self.broken: tuple[str, ...] = ()  # versions in quarantine, as of the last look at CURRENT
         self.error: str | None = None
         self.used = time.monotonic()
         self.asleep = False  # let go of for want of memory; the next request wakes it
@@ -199,11 +203,12 @@ class Followed:
             self.wanted = self.store.current().version
         except (ValueError, TypeError, OSError) as error:
             broken = f"CURRENT.json cannot be read: {error}"
-            good = None if self.serving else self._first_good(engines, self._older(None))
+            good = None if self.serving else self._first_good(engines, self._stand_ins(None))
             self.error = broken
             return good
         if self.serving and self.serving.version == self.wanted:
             self.error = None
+            self._mark(None, None)
             return self._complete(engines)
         return self._first_good(engines, [self.wanted] if self.serving else self._candidates())
 
@@ -214,13 +219,26 @@ class Followed:
                 engine, opened = self._open(engines, version)
             except (BrokenAdapter, BaseUnavailable, OSError) as error:
                 errors.append(str(error))
+                if isinstance(error, BrokenAdapter) and not isinstance(error, NotTaken):
+                    self._mark(version, str(error))
                 continue
+            self._mark(version, None)
             self.error, self.stuck = errors[0] if errors else None, None
             made = {d: self._ready(engine, opened, s) for d, s in self._fitting(engine, opened)}
             return Serving(engine, opened, time.time(), made)
         self.error = errors[0]
         self.stuck = errors[-1] if self.serving is None else None
         return None
+
+    def _mark(self, version: str | None, why: str | None) -> None:
+        """Put a version into quarantine, or let it out, where that is news; note who is in it."""
+        try:
+            known = self.store.quarantined()
+            if version is not None and (why is not None or version in known):
+                self.store.quarantine(version, why)
+            self.broken = tuple(sorted(self.store.quarantined()))
+        except (ValueError, OSError) as error:  # it serves, or does not, all the same
+            log.warning("project %s: quarantined.json: %s", self.store.name, error)
 
     def _open(self, engines: Engines, version: str | None) -> tuple[Engine, Opened | None]:
         """A version on the base it was trained on, or the cold start on the config's base."""
@@ -267,19 +285,11 @@ class Followed:
         try:
             wanted = self.store.current().version
         except (ValueError, TypeError, OSError):
-            return self._older(None)
-        return [wanted, *self._older(wanted)] if wanted else [None]
+            return self._stand_ins(None)
+        return [wanted, *self._stand_ins(wanted)] if wanted else [None]
 
-    def _older(self, than: str | None) -> list[str | None]:
-        """Complete versions before `than` that served once, newest first; then the cold start.
-
-        Neither one a person withdrew nor a candidate the gate kept back ever stands in.
-        """
-        good = self.store.served() - self.store.withdrawn()
-        found = [m.version for m in reversed(self.store.versions()) if m.version in good]
-        if than is not None:
-            found = [v for v in found if _number(v) < _number(than)]
-        return [*found, None]
+    def _stand_ins(self, than: str | None) -> list[str | None]:
+        return [*self.store.stand_ins(than), None]
 
     def report(self) -> dict[str, Any]:
         """This project's part of /health."""
@@ -293,6 +303,7 @@ class Followed:
             "since": s.since if s else None,
             "bytes": s.nbytes if s else 0,
             "asleep": self.asleep,
+            "quarantined": list(self.broken),
         }
 
     def _refused(self) -> dict[str, str]:
@@ -311,8 +322,3 @@ def _engine(engines: Engines, name: str, revision: str | None = None) -> Engine:
     if engine is None:
         raise Loading(name)
     return engine
-
-
-def _number(version: str) -> int:
-    digits = version[1:].partition("-")[0]
-    return int(digits) if digits.isdigit() else 0

@@ -5,7 +5,10 @@
                   pool.json         a sample of unlabelled, never blind texts
                   snapshots/<hash>.json   adapters/<version>/   verdicts/<snapshot>.json
                   served.json       versions CURRENT ever named
+                  moves.json        every move of CURRENT, who made it and why (lora/moves.py)
                   withdrawn.json    versions a person rolled back      asked.json   train by hand
+                  quarantined.json  versions that did not load
+                  waiting.json      what waits for a person      regulated.json   whether it must
                   train.lock        held by the one trainer of the project
 
 Whatever is written appears by atomic rename after fsync; an adapter's manifest is written last, so
@@ -31,43 +34,15 @@ from typing import Any
 from label_config.snapshot_json import snapshot_from_json, snapshot_to_json
 from label_config.values import Snapshot
 from lora.adapter import MANIFEST, Manifest, Recipe, digest_files, verify
-from lora.errors import BrokenAdapter, Moved, Withdrawn
+from lora.atomic import read_json, sync_folder
+from lora.atomic import write_atomic as write_atomic
+from lora.errors import BrokenAdapter, Moved, NeedsPerson, Withdrawn
+from lora.marks import Marks, Waiting
+from lora.moves import Move, What, moves, note
 
 VERSION = re.compile(r"^v(\d+)-[0-9a-f]{8}$")
 PROJECT = re.compile(r"^[A-Za-z0-9_-]{1,64}$")
 STAGING = ".staging-"
-
-
-def write_atomic(path: Path, text: str) -> None:
-    """Write text durably, so that a reader sees the old file or the new one, never a part."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", errors="surrogatepass") as out:
-            out.write(text)
-            out.flush()
-            os.fsync(out.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make what was created or renamed in a folder durable."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _read_json(path: Path, default: Any) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return default
 
 
 @dataclass(frozen=True)
@@ -98,42 +73,38 @@ class Store:
         return sorted(p.name for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
 
 
-class ProjectStore:
+class ProjectStore(Marks):
     """One project's snapshots, adapters, verdicts, blind list and CURRENT."""
 
-    def __init__(self, folder: Path, project: str) -> None:
-        self.folder = folder
-        self.name = project
-
-    def _ensure(self, *parts: str) -> Path:
-        folder = self.folder.joinpath(*parts)
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
-
-    @contextmanager
-    def _locked(self, name: str = "store.lock") -> Iterator[None]:
-        with (self._ensure() / name).open("a") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
-
     def stamp(self) -> tuple[int, ...]:
-        """Another one once CURRENT, an ask or a verdict has come or changed; costs three stats."""
-        return tuple(_changed(self.folder / n) for n in ("CURRENT.json", "asked.json", "verdicts"))
+        """Another one once CURRENT, an ask, a verdict or a quarantine has come or changed."""
+        names = ("CURRENT.json", "asked.json", "verdicts", "quarantined.json")
+        return tuple(_changed(self.folder / n) for n in names)
 
     # ---- CURRENT
 
     def current(self) -> Current:
         """The serving version; the cold start where nothing was promoted yet."""
-        raw = _read_json(self.folder / "CURRENT.json", None)
+        raw = read_json(self.folder / "CURRENT.json", None)
         return Current(**raw) if raw else Current()
 
     def move_current(
-        self, expect: str | None, to: str | None, by: str, why: str, by_hand: bool = False
+        self,
+        expect: str | None,
+        to: str | None,
+        by: str,
+        why: str,
+        by_hand: bool = False,
+        *,
+        what: What = "promoted",
+        login: str = "",
     ) -> Current:
-        """Point CURRENT at `to` if it still is `expect`.
+        """Point CURRENT at `to` if it still is `expect`, and note who did.
 
-        Raises Moved when it is not, Withdrawn when a person rolled `to` back (and this is no
-        person), BrokenAdapter when `to` is not a complete version.
+        By hand, marks against `to` are lifted; a version that is rolled back is marked so. Raises
+        Moved when CURRENT is not `expect`, BrokenAdapter when `to` is not a complete version; and
+        where this is no person, Withdrawn when one rolled `to` back or it did not load, NeedsPerson
+        when the project is regulated and this is a promotion.
         """
         if to is not None:
             verify(self.adapter_folder(to))
@@ -142,34 +113,58 @@ class ProjectStore:
             if now.version != expect:
                 is_now, was = now.version or "the cold start", expect or "the cold start"
                 raise Moved(f"CURRENT is {is_now}, not {was}")
-            if to is not None and to in self.withdrawn() and not by_hand:
-                raise Withdrawn(
-                    f"{to} was rolled back by a person; promote it by hand or train a new one"
-                )
+            if to is not None and not by_hand:
+                self._allow(to, what)
+            if by_hand and to is not None:
+                self._withdraw(to, False)
+                self._quarantine(to, None)
+            if by_hand and what == "rolled back" and expect is not None:
+                self._withdraw(expect, True)
             if to is not None:  # noted first: whatever CURRENT ever named is in the list
-                served = json.dumps(sorted(self.served() | {to}))
-                write_atomic(self._ensure() / "served.json", served)
+                self._note_served(to)
             stamp = datetime.now(timezone.utc).isoformat()
             moved = Current(to, stamp, by, why, previous=now.version)
+            note(self.folder, Move(to, now.version, stamp, by, why, what, login))
             write_atomic(
                 self._ensure() / "CURRENT.json", json.dumps(moved.__dict__, ensure_ascii=False)
             )
             return moved
 
-    def served(self) -> frozenset[str]:
-        """Versions that CURRENT named at some time; others were never good enough to serve."""
-        return frozenset(_read_json(self.folder / "served.json", []))
+    def _allow(self, to: str, what: What) -> None:
+        if to in self.withdrawn():
+            raise Withdrawn(
+                f"{to} was rolled back by a person; promote it by hand or train a new one"
+            )
+        if to in self.quarantined():
+            raise Withdrawn(f"{to} is in quarantine: {self.quarantined()[to]}")
+        if what == "promoted" and self.regulated():
+            raise NeedsPerson(f"project {self.name} is regulated: a named person promotes {to}")
 
-    def withdrawn(self) -> frozenset[str]:
-        """Versions that a person rolled back."""
-        return frozenset(_read_json(self.folder / "withdrawn.json", []))
+    def moves(self) -> list[Move]:
+        """Every move of CURRENT, oldest first."""
+        return moves(self.folder)
 
-    def set_withdrawn(self, version: str, withdrawn: bool) -> None:
-        """Mark a version as rolled back by a person, or lift that mark."""
-        with self._locked():
-            marks = set(self.withdrawn())
-            marks = marks | {version} if withdrawn else marks - {version}
-            write_atomic(self._ensure() / "withdrawn.json", json.dumps(sorted(marks)))
+    def stand_ins(self, version: str | None) -> list[str]:
+        """Who may serve in its place, the best first: who served just before it, then complete
+        versions before it that served once, newest first; none that a person withdrew or that did
+        not load, no candidate that the gate kept back. None: in place of any."""
+        bad = self.withdrawn() | set(self.quarantined()) | {version}
+        found = [m for m in self.versions() if m.version in self.served() and m.version not in bad]
+        if version is None:
+            return [m.version for m in reversed(found)]
+        now, named = self.current(), VERSION.match(version)
+        first = [m.version for m in found if now.version == version and m.version == now.previous]
+        older = [m.version for m in reversed(found) if named and m.number < int(named[1])]
+        return list(dict.fromkeys([*first, *older]))
+
+    def waiting(self) -> Waiting | None:
+        """The candidate that waits for a person: one whose champion still serves, and that nobody
+        rolled back meanwhile."""
+        found = self._waiting()
+        if found is None or self.current().version != found.champion:
+            return None
+        known = {m.version for m in self.versions()} - self.withdrawn() - set(self.quarantined())
+        return found if found.version in known else None
 
     # ---- adapters
 
@@ -190,8 +185,10 @@ class ProjectStore:
         return sorted(found, key=lambda m: m.number)
 
     def find(self, recipe: Recipe) -> Manifest | None:
-        """The version already made from this very recipe, if there is one."""
-        return next((m for m in self.versions() if m.recipe.id == recipe.id), None)
+        """The version already made from this very recipe, if there is one that loads."""
+        bad = self.quarantined()
+        made = (m for m in self.versions() if m.version not in bad)
+        return next((m for m in made if m.recipe.id == recipe.id), None)
 
     def staging(self) -> Path:
         """A fresh folder to write an adapter into; debris until `commit`."""
@@ -282,7 +279,7 @@ class ProjectStore:
 
     def verdict(self, snapshot: str) -> dict[str, Any] | None:
         """The verdict on a snapshot's candidate, or None while there is none."""
-        raw: dict[str, Any] | None = _read_json(
+        raw: dict[str, Any] | None = read_json(
             self.folder / "verdicts" / f"{_hex(snapshot)}.json", None
         )
         return raw
@@ -302,7 +299,7 @@ class ProjectStore:
             write_atomic(path, text)
 
     def blind(self) -> frozenset[int]:
-        return frozenset(_read_json(self.folder / "blind.json", []))
+        return frozenset(read_json(self.folder / "blind.json", []))
 
     def publish_pool(self, texts: Sequence[Mapping[str, str]]) -> None:
         """Publish texts by data key of unlabelled, never blind tasks; the cold start follows it."""
@@ -313,7 +310,7 @@ class ProjectStore:
 
     def pool(self) -> tuple[Mapping[str, str], ...]:
         """What was published last; nothing where nothing was."""
-        return tuple(_read_json(self.folder / "pool.json", []))
+        return tuple(read_json(self.folder / "pool.json", []))
 
     def ask(self, by: str) -> None:
         """Leave a note that a person wants a training now; sync picks it up on its next turn."""
@@ -321,7 +318,7 @@ class ProjectStore:
         write_atomic(self._ensure() / "asked.json", json.dumps({"by": by, "at": stamp}))
 
     def asked(self) -> dict[str, str] | None:
-        raw: dict[str, str] | None = _read_json(self.folder / "asked.json", None)
+        raw: dict[str, str] | None = read_json(self.folder / "asked.json", None)
         return raw
 
     def answer_ask(self) -> None:

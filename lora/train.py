@@ -82,10 +82,11 @@ def _run(
     """`kept`: what lasts until the report is written."""
     clock = Clock()
     from lora.base import load_base, pick_device
-    from lora.card import write_card
+    from lora.card import CARD, write_card
     from lora.evaluate import ranges_of
     from lora.fit import fit, write_adapter
     from lora.judge import judge_all
+    from lora.lineage import lineage_of, project_key, write_lineage
     from lora.looks import FEW_BLIND
     from lora.outfold import cooled, fold_models, fresh_rows, judge_since
     from lora.peak import peak_mb
@@ -157,8 +158,10 @@ def _run(
         clock.lap("folds")
     if "human" in scores:
         report["gain"] = gain(scores["candidate"], scores["human"], holdout, _humans(train))
-    card = write_card(recipe, base.upstream, schema, report)
-    (out / "README.md").write_text(card, encoding="utf-8")
+    lineage = lineage_of(snapshot, snapshot_hash, project_key(place))
+    write_lineage(out, lineage)
+    card = write_card(recipe, base.upstream, schema, report, lineage, champion)
+    (out / CARD).write_text(card, encoding="utf-8")
     write_atomic(report_path(out), json.dumps(report, sort_keys=True, ensure_ascii=False))
     return report
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lora.store import sync_folder
+from lora.atomic import sync_folder
 
 
 @dataclass(frozen=True)

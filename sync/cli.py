@@ -8,13 +8,12 @@ answer; 4 no such project or version; 5 refused, with the reason.
 from __future__ import annotations
 
 import fcntl
-import getpass
 import logging
 import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -26,9 +25,8 @@ from jobs import QueueDown
 from label_config import InvalidConfig
 from label_config.templates import load_template, template_names
 from lora.errors import LoraError
-from lora.store import ProjectStore, Store
 from settings import InvalidSetting, Settings, load
-from sync import bootstrap, operate, show
+from sync import bootstrap, cli_versions, operate, show
 from sync.ask_review import ask_review
 from sync.augmented import NothingToExpand, augmented
 from sync.backend_client import BackendDown
@@ -36,7 +34,9 @@ from sync.check import Unreadable, check_file, check_project
 from sync.children import TrainingFailed
 from sync.compare import compare
 from sync.connect import NothingToPredict, connect
+from sync.log import LogDown
 from sync.loop import World, turn
+from sync.options import as_json, store_of
 from sync.processes import Supervisor
 from sync.prompt import prompt
 from sync.service import serve
@@ -52,6 +52,7 @@ EXITS: list[tuple[type[Exception], int]] = [
     (StudioError, NEIGHBOUR),
     (BackendDown, NEIGHBOUR),
     (QueueDown, NEIGHBOUR),
+    (LogDown, NEIGHBOUR),
     (operate.NoSuchVersion, MISSING),
     (operate.Impossible, REFUSED),
     (NothingToPredict, REFUSED),
@@ -108,18 +109,6 @@ def main(ctx: click.Context, env_file: str | None) -> None:
     logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
-def as_json(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The --json switch that every command has."""
-    return click.option("--json", "json_", is_flag=True, help="Print JSON.")(command)
-
-
-def _store(settings: Settings, project: str) -> ProjectStore:
-    try:
-        return Store(settings.store).project(project)
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
-
-
 def _build(ctx: click.Context) -> World:
     """The world for one command; closed when the command ends."""
     world = bootstrap.build(ctx.obj)
@@ -161,7 +150,7 @@ def up(settings: Settings, json_: bool) -> None:
 @click.pass_context
 def connect_(ctx: click.Context, project: str, json_: bool) -> None:
     """Connect PROJECT (its id in Label Studio), or repair its connection."""
-    _store(ctx.obj, project)
+    store_of(ctx.obj, project)
     show.connected(json_, connect(_build(ctx), project).to_dict())
 
 
@@ -209,39 +198,8 @@ def once(ctx: click.Context, project: str, json_: bool) -> None:
 def train(ctx: click.Context, project: str, json_: bool) -> None:
     """Ask for a training of PROJECT now; sync starts it on its next turn."""
     _known(_build(ctx), project)
-    _store(ctx.obj, project).ask(by=getpass.getuser())
+    store_of(ctx.obj, project).ask(by=operate.person().who)
     show.line(json_, {"project": project, "asked": True})
-
-
-@main.command()
-@click.argument("project")
-@click.argument("version")
-@as_json
-@click.pass_obj
-def promote(settings: Settings, project: str, version: str, json_: bool) -> None:
-    """Make VERSION of PROJECT serve, whatever the gate said."""
-    moved = operate.promote(_store(settings, project), version, getpass.getuser())
-    show.line(json_, {"project": project, **moved.to_dict()})
-
-
-@main.command()
-@click.argument("project")
-@click.option("--to", "target", help="A version, or 'cold'. Default: the one that served before.")
-@as_json
-@click.pass_obj
-def rollback(settings: Settings, project: str, target: str | None, json_: bool) -> None:
-    """Serve an earlier version of PROJECT; the gate never brings the left one back by itself."""
-    moved = operate.rollback(_store(settings, project), getpass.getuser(), target)
-    show.line(json_, {"project": project, **moved.to_dict()})
-
-
-@main.command()
-@click.argument("project")
-@as_json
-@click.pass_obj
-def versions(settings: Settings, project: str, json_: bool) -> None:
-    """List PROJECT's adapter versions and what became of each."""
-    show.versions(json_, operate.versions(_store(settings, project)))
 
 
 @main.command("check")
@@ -346,23 +304,8 @@ def templates(name: str | None, json_: bool) -> None:
     show.text(json_, [{"name": one.name, "about": one.about} for one in all_], lines)
 
 
-@main.command()
-@click.argument("version")
-@click.option("--project", required=True, help="The project's id.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="A new folder.")
-@click.option("--merged", is_flag=True, help="A plain model folder, without PEFT.")
-@as_json
-@click.pass_obj
-def export(
-    settings: Settings, version: str, project: str, out: Path, merged: bool, json_: bool
-) -> None:
-    """Write VERSION of a project into a folder: a PEFT adapter, or a whole model (--merged)."""
-    from lora.export import export as write  # loads torch
-
-    store = _store(settings, project)
-    operate.known_version(store, version)
-    write(store, version, out, merged)
-    show.line(json_, {"project": project, "version": version, "out": str(out), "merged": merged})
+for _command in cli_versions.COMMANDS:
+    main.add_command(_command)
 
 
 @main.command("sync", hidden=True)

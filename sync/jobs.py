@@ -18,14 +18,17 @@ from typing import Any
 
 from lora.adapter import Manifest, Recipe
 from lora.approved import unapproved
-from lora.errors import Moved, Withdrawn
+from lora.card import add_verdict
+from lora.errors import Moved
 from lora.expansions import Expansions
+from lora.moves import GATE
 from lora.recipe import recipe_for
 from lora.store import ProjectStore, Store
 from settings import Settings, load
 from sync.challenge import makes_children
 from sync.children import TrainingFailed, run, run_child, trainer
 from sync.processes import die_with_parent
+from sync.promoting import Outcome, promote_or_wait
 from sync.terms import read_terms
 from sync.weigh import weigh, without_labels
 
@@ -121,7 +124,7 @@ def _promoted_but_unwritten(
     current = store.current()
     manifest = next((m for m in store.versions() if m.version == champion), None)
     recipe = recipe_for(settings.train.base, snapshot, settings.train)
-    if manifest is None or manifest.recipe.id != recipe.id or current.by != "gate":
+    if manifest is None or manifest.recipe.id != recipe.id or current.by != GATE:
         return None
     scores = dict(manifest.scores)
     judged = {"champion": manifest.parent, "gate": scores.pop("gate", {}), "scores": scores}
@@ -149,6 +152,7 @@ def _settle(
         least_blind=settings.gate.least_blind,
         children=makes_children(terms),
     )
+    add_verdict(staging, verdict.promote, verdict.reason)
     scores = {who: without_labels(found) for who, found in report["scores"].items()}
     scores |= {"holdout": report["holdout"], "train": report["train"]}
     manifest = store.commit(
@@ -160,20 +164,18 @@ def _settle(
         parent=champion,
         scores={**scores, "gate": verdict.numbers},
     )
-    reason, promoted = verdict.reason, False
+    done = Outcome(False, verdict.reason)
     if verdict.promote:
-        try:
-            store.move_current(champion, manifest.version, by="gate", why=verdict.reason)
-            promoted = True
-        except Withdrawn as refusal:
-            reason = str(refusal)
+        regulated = terms.regulated or store.regulated()
+        done = promote_or_wait(store, manifest, champion, verdict.reason, regulated)
     # this run's champion and numbers: the folder may be an earlier run's, judged against another
     judged: dict[str, Any] = {"champion": champion, "scores": scores}
     judged["gate"] = verdict.numbers
     judged |= {key: report[key] for key in ("seconds", "notes", "gain") if key in report}
-    _write(store, snapshot, manifest, promoted, reason, judged)
-    logger.info("project %s: %s %s", store.name, manifest.version, reason)
-    return reason
+    judged |= {"waits": True} if done.waits else {}
+    _write(store, snapshot, manifest, done.promoted, done.reason, judged)
+    logger.info("project %s: %s %s", store.name, manifest.version, done.reason)
+    return done.reason
 
 
 def _write(

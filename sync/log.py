@@ -14,15 +14,21 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Column, Connection, Row, Select, and_, func, select
+from sqlalchemy.exc import OperationalError
 
 from sync import log_tables as t
 from sync.groups import Place
+from sync.log_audit import AuditLog
 from sync.log_labels import LabelLog
 from sync.log_reviews import ReviewLog
 from sync.log_rounds import RoundLog
 from sync.log_shown import ShownLog, remember_predictions
 from sync.log_tasks import TaskLog
 from sync.studio_values import SeenAnnotation, TaskState
+
+
+class LogDown(Exception):
+    """The log's database does not answer; the message names it, without its password."""
 
 
 class NewerLog(Exception):
@@ -64,15 +70,22 @@ class Counts:
     """Age of the oldest new answer in seconds, by when it was first seen; 0 without one."""
 
 
-class Log(TaskLog, ShownLog, RoundLog, LabelLog, ReviewLog):
+class Log(TaskLog, ShownLog, RoundLog, LabelLog, ReviewLog, AuditLog):
     """One log database for all projects; opening it creates what is missing.
 
-    Raises NewerLog when a later program wrote it.
+    Raises NewerLog when a later program wrote it, LogDown when the database does not answer.
     """
 
     def __init__(self, url: str) -> None:
         self._engine = t.open_engine(url)
         self._writer = self._engine.execution_options(write=True)
+        try:
+            self._prepare()
+        except OperationalError as error:
+            where = self._engine.url.render_as_string(hide_password=True)
+            raise LogDown(f"the log at {where} does not answer: {error.orig}") from error
+
+    def _prepare(self) -> None:
         with self._write() as db:
             t.metadata.create_all(db)
             key = {"key": "schema_version"}

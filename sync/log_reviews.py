@@ -1,7 +1,7 @@
 """The log's part about reviews: which children people were shown, and who decided what and when.
 
-`decisions` is the audit log: append only. What counts of a child is the latest decision on it
-that was not withdrawn.
+`decisions` is append only, and each is entered in the audit log too (log_audit). What counts of a
+child is the latest decision on it that was not withdrawn.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, select
 
 from sync import log_tables as t
+from sync.log_audit import Entry, enter
 
 Said = Literal["approved", "corrected", "rejected", "withdrawn"]
 
@@ -124,8 +125,8 @@ class ReviewLog:
         return found
 
     def decided(self, project: str, snapshot: str, said: Iterable[Decision]) -> None:
-        """Append decisions."""
-        at = t.now()
+        """Append decisions, and enter them in the audit log."""
+        at, said = t.now(), list(said)
         rows = [
             {"project": project, "snapshot": snapshot, "seen_at": at}
             | asdict(d)
@@ -135,9 +136,10 @@ class ReviewLog:
         if rows:
             with self._write() as db:
                 db.execute(t.decisions.insert(), rows)
+                enter(db, project, [_deed(snapshot, d) for d in said])
 
     def decisions(self, project: str, snapshot: str) -> list[Decision]:
-        """The audit log of one review, oldest first."""
+        """Everything said in one review, oldest first."""
         c = t.decisions.c
         query = select(t.decisions).where(c.project == project, c.snapshot == snapshot)
         with self._read() as db:
@@ -147,6 +149,13 @@ class ReviewLog:
             for name in ("seq", "project", "snapshot", "seen_at"):
                 del row[name]
         return [Decision(**row) for row in rows]
+
+
+def _deed(snapshot: str, d: Decision) -> Entry:
+    """A decision as the audit log has it: without the answers, and of a reason only its kind."""
+    detail = {"snapshot": snapshot, "task": d.task, "annotation": d.annotation, "author": d.author}
+    who = d.who or (f"user {d.author}" if d.author is not None else "nobody known")
+    return Entry(d.decided_at, who, d.said, d.child, d.why.partition(":")[0], detail)
 
 
 def last_on_tasks(said: Iterable[Decision]) -> dict[tuple[str, int], Decision]:

@@ -13,6 +13,7 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from sqlalchemy import (
+    DDL,
     BigInteger,
     Boolean,
     Column,
@@ -218,6 +219,39 @@ decisions = Table(
     Column("seen_at", Moment, nullable=False),
     Index("decisions_of_review", "project", "snapshot"),
 )
+
+audit = Table(
+    "audit",  # append only, which the database itself holds: who did what, when and why
+    metadata,
+    Column("seq", Number, primary_key=True, autoincrement=True),
+    Column("project", Project, nullable=False),  # of no other table: it outlives the project
+    Column("at", Moment, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("what", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("detail", Json, nullable=False),
+    Column("mark", String(96)),  # of what was heard from elsewhere: it is entered once
+    Column("noted_at", Moment, nullable=False),
+    UniqueConstraint("project", "mark"),
+)
+
+_KEPT = "the audit log is append only"
+for _verb in ("UPDATE", "DELETE"):
+    _ddl = (
+        f"CREATE TRIGGER audit_no_{_verb.lower()} BEFORE {_verb} ON audit "
+        f"BEGIN SELECT RAISE(ABORT, '{_KEPT}'); END"
+    )
+    _trigger = DDL(_ddl)  # type: ignore[no-untyped-call]
+    event.listen(audit, "after_create", _trigger.execute_if(dialect="sqlite"))
+for _ddl in (
+    "CREATE OR REPLACE FUNCTION audit_append_only() RETURNS trigger LANGUAGE plpgsql AS "
+    f"$$ BEGIN RAISE EXCEPTION '{_KEPT}'; END $$",
+    "CREATE TRIGGER audit_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit "
+    "FOR EACH STATEMENT EXECUTE FUNCTION audit_append_only()",
+):
+    _trigger = DDL(_ddl)  # type: ignore[no-untyped-call]
+    event.listen(audit, "after_create", _trigger.execute_if(dialect="postgresql"))
 
 
 def open_engine(url: str) -> Engine:

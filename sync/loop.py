@@ -14,6 +14,7 @@ from label_config import InvalidConfig
 from lora.expansions import Expansions
 from lora.store import Store
 from settings import Settings
+from sync.audit import hear_moves, hear_settings, leave_broken
 from sync.backend_client import BackendClient, BackendDown
 from sync.challenge import Challenge, makes_children, next_step
 from sync.decide import Decision, Situation, decide, due, resting
@@ -62,10 +63,12 @@ class Turn:
 
 
 def turn(world: World, project: str, sweep: bool = False) -> Turn:
-    """One turn: hear, adopt, publish the pool, decide, train, review, expand, push, retire."""
+    """One turn: hear, adopt, keep account, publish the pool, decide, train, review, expand, push,
+    retire."""
     changes, info = hear(world, project, sweep)
     adopt(world, project)
     terms = read_terms(world.settings, info.config)
+    keep_account(world, project, terms)
     publish_pool(world, project, terms)
     decision = time_to_train(world, project, terms)
     done = Turn(changes, decision)
@@ -108,6 +111,16 @@ def adopt(world: World, project: str) -> None:
     verdict = world.store.project(project).verdict(wanted.snapshot) if wanted else None
     if wanted and verdict:
         world.log.settle(project, wanted.snapshot, verdict)
+
+
+def keep_account(world: World, project: str, terms: Terms) -> None:
+    """Leave a version that does not load; enter in the audit log who moved CURRENT and which
+    settings changed; tell workers and commands whether a named person must promote."""
+    store = world.store.project(project)
+    store.publish_regulated(terms.regulated)
+    leave_broken(store)
+    hear_moves(world.log, store)
+    hear_settings(world.log, project, terms)
 
 
 def publish_pool(world: World, project: str, terms: Terms) -> None:

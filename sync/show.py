@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from label_config.controls import WITHOUT_LABELS
@@ -65,7 +66,8 @@ def status(json_: bool, values: Mapping[str, Any]) -> None:
             click.echo(f"{key.replace('_', ' '):16} {_plain(value)}")
     verdict = values.get("last_verdict")
     if verdict:
-        word = "promoted" if verdict["promoted"] else "kept back"
+        word = "waits" if verdict.get("waits") else "kept back"
+        word = "promoted" if verdict["promoted"] else word
         click.echo(f"{'last verdict':16} {verdict['version']} {word}: {verdict['reason']}")
 
 
@@ -98,13 +100,22 @@ def versions(json_: bool, rows: Sequence[Mapping[str, Any]]) -> None:
     if json_:
         as_json(rows)
         return
-    _table(["version", "state", "labels", "holdout", "blind_labels", "parent", "reason"], rows)
+    keys = ["version", "state", "parent", "labels", "blind_labels", "holdout", "served", "reason"]
+    _table(keys, [{**r, "served": (r["served_since"] or "")[:16] or None} for r in rows])
+
+
+def audit(json_: bool, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Who did what, when and why; a row each, oldest first."""
+    if json_:
+        as_json(rows)
+        return
+    _table(["at", "who", "what", "subject", "why"], [{**r, "at": r["at"][:19] + "Z"} for r in rows])
 
 
 def _table(keys: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
     table = Table(*[k.replace("_", " ") for k in keys])
     for row in rows:
-        table.add_row(*[_plain(row.get(k)) for k in keys])
+        table.add_row(*[escape(_plain(row.get(k))) for k in keys])
     Console().print(table)
 
 

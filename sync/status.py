@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jobs import QueueDown
+from lora.store import ProjectStore
 from sync.backend_client import BackendDown
 from sync.corrections import correction_rate
 from sync.groups import is_blind
@@ -34,6 +35,12 @@ def status(world: World, project: str) -> dict[str, Any]:
     problems += terms.problems
     note = _other_share(world, project, terms)
     problems += [note] if note else []
+    problems += [
+        f"{version} is in quarantine, as it does not load: {why}; once it is mended: annotune "
+        f"promote {project} {version}"
+        for version, why in store.quarantined().items()
+        if version in (store.current().version, store.current().previous)
+    ]
     return {
         "project": project,
         "title": log.title(project),
@@ -47,6 +54,7 @@ def status(world: World, project: str) -> dict[str, Any]:
         "version": store.current().version,
         "serving": serving,
         "refused": refused,
+        "waiting": _waiting(store),
         "training": store.is_training() or wanted is not None,
         "decision": time_to_train(world, project, terms).reason,
         "rounds": counts.rounds,
@@ -75,6 +83,17 @@ def _part(of: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     """A part of what the backend says; an older one does not say all of it."""
     found = of.get(key)
     return found if isinstance(found, Mapping) else {}
+
+
+def _waiting(store: ProjectStore) -> str | None:
+    """The candidate that a named person may promote, and how."""
+    found = store.waiting()
+    if found is None:
+        return None
+    return (
+        f"{found.version}, since {found.since[:16]}Z, for a person: annotune promote {store.name} "
+        f"{found.version} --as NAME ({found.reason})"
+    )
 
 
 def _other_share(world: World, project: str, terms: Terms) -> str | None:

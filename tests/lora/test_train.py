@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
 from label_config import Example, Snapshot, Written, read_schema
+from lora.adapter import digest_files
 from lora.errors import LoraError
+from lora.lineage import code_version
 from lora.recipe import recipe_for
 from lora.store import ProjectStore, Store
 from lora.train import main, predictable, report_path, run
@@ -40,6 +45,7 @@ def test_a_run_leaves_an_adapter_that_commits_and_a_report_that_judges(
         "adapter_model.safetensors",
         "heads.json",
         "heads.safetensors",
+        "lineage.json",
     ]
     assert json.loads(report_path(out).read_text()) == json.loads(json.dumps(report))
     assert report["recipe"] == asdict(recipe_for(settings.base, snapshot, settings))
@@ -113,8 +119,28 @@ def test_the_card_names_what_the_adapter_is_made_from_and_no_text(
     assert card.startswith("---\nbase_model: ")
     for fact in (snapshot, recipe_for(settings.base, snapshot, settings).base_revision):
         assert fact in card
-    assert not any(e.texts["text"] in card for e in examples)
+    lineage = (out / "lineage.json").read_text()
+    assert not any(e.texts["text"] in card + lineage for e in examples)
+    assert {r["id"] for r in json.loads(lineage)["rows"]} == {e.id for e in examples}
+    assert "| parent | the cold start |" in card and code_version()["sources"] in card
     assert "(ECE, 15 bins" in card and re.search(r"- `what`: 0\.\d{3} \(.*\) on 6 rows", card)
+
+
+@pytest.mark.model  # trains: seconds
+def test_another_process_makes_the_same_adapter_bit_by_bit(
+    store: Store, project: ProjectStore, snapshot: str, settings: Train
+) -> None:
+    """The same snapshot and seed, though hashes of strings fall otherwise there."""
+    here, there = project.staging(), project.staging()
+    run(store.root, "1", snapshot, here, None, settings)
+    argv = arguments(store, there, snapshot, json.dumps(asdict(settings)))
+    env = {**os.environ, "PYTHONHASHSEED": "12345", "OMP_NUM_THREADS": "1"}
+    ended = subprocess.run(
+        [sys.executable, "-m", "lora.train", *argv], env=env, capture_output=True, timeout=300
+    )
+    assert ended.returncode == 0, ended.stderr.decode()[-2000:]
+    files = digest_files(here)
+    assert len(files) == 6 and digest_files(there) == files
 
 
 @pytest.mark.model  # trains: seconds

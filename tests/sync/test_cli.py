@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import getpass
 import json
 import os
 import signal
@@ -118,14 +119,53 @@ def test_promote_and_rollback_move_current_and_refuse_the_impossible(run: Run) -
     connected(run)
     made = version(run)
     assert run("promote", "1", "v7-00000000").exit_code == 4
-    done = run("promote", "1", made, "--json")
-    assert json.loads(done.stdout) == {"project": "1", "before": None, "version": made}
+    done = run("promote", "1", made, "--as", "Anna B.", "--why", "it is good", "--json")
+    said = {"project": "1", "before": None, "version": made, "by": "Anna B."}
+    assert json.loads(done.stdout) == said
     assert run("promote", "1", made).exit_code == 5
     assert run("rollback", "1").exit_code == 0
     refused = run("rollback", "1")
     assert refused.exit_code == 5 and "serves the cold start" in refused.output
     rows = json.loads(run("versions", "1", "--json").stdout)
     assert [(r["version"], r["state"]) for r in rows] == [(made, "rolled back")]
+    told = json.loads(run("audit", "1", "--json").stdout)
+    assert [(e["who"], e["what"], e["subject"], e["why"]) for e in told] == [
+        ("Anna B.", "promoted", made, "it is good"),
+        (getpass.getuser(), "rolled back", "the cold start", f"rolled back from {made}"),
+    ]
+    assert told[0]["detail"] == {"before": "the cold start", "login": getpass.getuser()}
+    assert "Anna B." in run("audit", "1").output
+
+
+@pytest.mark.parametrize("name", ["", " ", "gate", "Annotune", "a\nb", "x" * 121])
+def test_a_name_for_the_audit_log_is_one(run: Run, name: str) -> None:
+    done = run("promote", "1", version(run), "--as", name)
+    assert done.exit_code == 5 and "--as" in done.output
+
+
+def test_a_rollback_does_not_wait_for_a_log_that_is_away(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, home = version(run), run.home  # type: ignore[attr-defined]
+    assert run("promote", "1", made).exit_code == 0
+    monkeypatch.setenv("ANNOTUNE_SYNC_LOG", f"sqlite:///{home}/nowhere/log.db")
+    done = run("rollback", "1")
+    assert done.exit_code == 0 and "on its next turn" in done.stderr
+    assert run("audit", "1").exit_code == 3
+    monkeypatch.delenv("ANNOTUNE_SYNC_LOG")
+    told = json.loads(run("audit", "1", "--json").stdout)
+    assert [e["what"] for e in told] == ["promoted", "rolled back"]
+
+
+def test_one_version_and_two_side_by_side_are_shown(run: Run) -> None:
+    one, two = version(run, 1), version(run, 2)
+    assert json.loads(run("show", "1", one, "--json").stdout)["state"] == "kept back"
+    assert "(it has no card)" in run("show", "1", one).output
+    said = json.loads(run("diff", "1", one, two, "--json").stdout)
+    assert said["versions"] == [one, two]
+    assert f"{one} -> {two}" in run("diff", "1", one, two).output
+    for wrong in (("show", "1", "v9-00000000"), ("diff", "1", one, "v9-00000000")):
+        assert run(*wrong).exit_code == 4
 
 
 def test_check_says_control_by_control_what_is_predicted(run: Run, tmp_path: Path) -> None:

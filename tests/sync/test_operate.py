@@ -7,7 +7,10 @@ import pytest
 from lora.adapter import Recipe
 from lora.errors import Withdrawn
 from lora.store import ProjectStore, Store
-from sync.operate import Impossible, promote, rollback, versions
+from sync.lineage import versions
+from sync.operate import Impossible, Person, promote, rollback
+
+OPS = Person("ops")
 
 
 @pytest.fixture
@@ -44,7 +47,7 @@ def test_versions_say_what_became_of_each(store: ProjectStore) -> None:
 
 def test_rollback_goes_to_what_served_before_not_to_what_was_kept_back(store: ProjectStore) -> None:
     v1, _, v3 = names(store)
-    moved = rollback(store, "ops")
+    moved = rollback(store, OPS)
     assert (moved.before, moved.now) == (v3, v1)
     assert store.current().version == v1
     assert [v["state"] for v in versions(store)] == ["serving", "kept back", "rolled back"]
@@ -53,15 +56,15 @@ def test_rollback_goes_to_what_served_before_not_to_what_was_kept_back(store: Pr
 def test_a_second_rollback_reaches_the_cold_start_and_a_third_is_refused(
     store: ProjectStore,
 ) -> None:
-    rollback(store, "ops")
-    assert rollback(store, "ops").now is None
+    rollback(store, OPS)
+    assert rollback(store, OPS).now is None
     with pytest.raises(Impossible, match="serves the cold start"):
-        rollback(store, "ops")
+        rollback(store, OPS)
 
 
 def test_the_gate_never_brings_a_rolled_back_version_back(store: ProjectStore) -> None:
     v1, _, v3 = names(store)
-    rollback(store, "ops")
+    rollback(store, OPS)
     with pytest.raises(Withdrawn):
         store.move_current(v1, v3, "gate", "better")
     assert store.current().version == v1
@@ -69,16 +72,16 @@ def test_the_gate_never_brings_a_rolled_back_version_back(store: ProjectStore) -
 
 def test_a_person_can(store: ProjectStore) -> None:
     v3 = names(store)[2]
-    rollback(store, "ops")
-    promote(store, v3, "ops")
+    rollback(store, OPS)
+    promote(store, v3, OPS)
     assert store.current().version == v3
     assert v3 not in store.withdrawn()
 
 
 def test_what_cannot_be_done_is_said(store: ProjectStore) -> None:
     with pytest.raises(Impossible, match="has no version 'v9-00000000'; it has v1"):
-        promote(store, "v9-00000000", "ops")
+        promote(store, "v9-00000000", OPS)
     with pytest.raises(Impossible, match="serves already"):
-        promote(store, names(store)[2], "ops")
+        promote(store, names(store)[2], OPS)
     with pytest.raises(Impossible, match="has no version"):
-        rollback(store, "ops", to="v9-00000000")
+        rollback(store, OPS, to="v9-00000000")

@@ -127,6 +127,28 @@ def test_another_seed_of_the_same_answers_needs_more_than_luck(
     assert spent == [0.025, 0.0125], "no new blind label: half of what was left"
 
 
+def test_in_a_regulated_project_it_waits_and_says_so_in_the_verdict(
+    settings: Settings, store: ProjectStore, train: Callable[[str, Trainer], str]
+) -> None:
+    regulated = CONFIG.replace("<View>", '<View annotune-regulated="true">')
+    snapshot = store.put_snapshot(replace(frozen(1), config=regulated))
+    reason = train(snapshot, trainer(snapshot))
+    verdict, waiting = store.verdict(snapshot), store.waiting()
+    assert verdict is not None and waiting is not None
+    assert (verdict["promoted"], verdict["waits"], store.current().version) == (False, True, None)
+    assert waiting.version == verdict["version"] and "waits for a named person" in reason
+
+
+def test_the_card_ends_with_the_gates_word(
+    store: ProjectStore, snapshot: str, train: Callable[[str, Trainer], str]
+) -> None:
+    reason = train(snapshot, trainer(snapshot, candidate=3))
+    (made,) = store.versions()
+    card = (store.adapter_folder(made.version) / "README.md").read_text()
+    assert f"Kept back by the gate: {reason}." in card
+    assert "README.md" in made.files, "and its digest is in the manifest"
+
+
 def test_a_worse_candidate_is_kept_unpromoted_with_the_reason(
     store: ProjectStore, snapshot: str, train: Callable[[str, Trainer], str]
 ) -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lora.causal.remote.client import Client
-from lora.errors import BaseUnavailable, BrokenAdapter, EngineDown, LoraError, Refused
+from lora.errors import BaseUnavailable, EngineDown, LoraError, NotTaken, Refused
 from lora.store import VERSION
 from lora.weights import Weights
 
@@ -61,7 +61,7 @@ class Adapters:
         return Remote(like.revision, like.mode, model=found)
 
     def open(self, version: str, folder: Path, like: Weights) -> Remote:
-        """A version on the server, loaded there if need be and possible; raises BrokenAdapter."""
+        """A version on the server, loaded there if need be and possible; raises NotTaken."""
         self.sweep()
         with self._lock:
             held = self._held.get(version)
@@ -120,11 +120,11 @@ class Adapters:
         except (Refused, EngineDown, TimeoutError) as error:
             self._folders.pop(version, None)
             why = str(error) or "it took too long"
-            raise BrokenAdapter(f"the inference server does not take {version}: {why}") from error
+            raise NotTaken(f"the inference server does not take {version}: {why}") from error
         found = next((name for name in listed if version_of(name) == version), None)
         if found is not None:
             return found, False
-        raise BrokenAdapter(
+        raise NotTaken(
             f"the inference server serves {_told(listed)} and loads no adapters, so {version} "
             f"waits: start it with what `annotune export {version} --merged` writes, under the "
             f"name {version}, or take one that loads them (ANNOTUNE_BACKEND_ENGINE_KIND=vllm)"

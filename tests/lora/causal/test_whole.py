@@ -43,6 +43,7 @@ def test_a_snapshot_becomes_a_version_that_serves_and_leaves_the_house(
         "adapter_config.json",
         "adapter_model.safetensors",
         "causal.json",
+        "lineage.json",
     }
     judged = report["scores"]["candidate"]["controls"]
     assert {c: s["metric"] for c, s in judged.items()} == {

@@ -1,0 +1,112 @@
+"""What the store remembers of a project's versions beside CURRENT: marks, each in a small file.
+
+Which ones served, which a person withdrew, which did not load, which waits for a person, and
+whether only a named person may promote here.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from lora.atomic import read_json, write_atomic
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A candidate that passed the gate and waits for a named person. `champion`: what it was judged
+    against (None: the cold start)."""
+
+    version: str
+    champion: str | None
+    snapshot: str
+    reason: str
+    since: str
+
+
+class Marks:
+    """One project's folder, its lock, and its marks; the ProjectStore adds the rest."""
+
+    def __init__(self, folder: Path, project: str) -> None:
+        self.folder = folder
+        self.name = project
+
+    def _ensure(self, *parts: str) -> Path:
+        folder = self.folder.joinpath(*parts)
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    @contextmanager
+    def _locked(self, name: str = "store.lock") -> Iterator[None]:
+        with (self._ensure() / name).open("a") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+
+    def served(self) -> frozenset[str]:
+        """Versions that CURRENT named at some time; others were never good enough to serve."""
+        return frozenset(read_json(self.folder / "served.json", []))
+
+    def _note_served(self, version: str) -> None:
+        write_atomic(self._ensure() / "served.json", json.dumps(sorted(self.served() | {version})))
+
+    def withdrawn(self) -> frozenset[str]:
+        """Versions that a person rolled back."""
+        return frozenset(read_json(self.folder / "withdrawn.json", []))
+
+    def set_withdrawn(self, version: str, withdrawn: bool) -> None:
+        """Mark a version as rolled back by a person, or lift that mark."""
+        with self._locked():
+            self._withdraw(version, withdrawn)
+
+    def _withdraw(self, version: str, withdrawn: bool) -> None:
+        marks = set(self.withdrawn())
+        if withdrawn != (version in marks):
+            write_atomic(self._ensure() / "withdrawn.json", json.dumps(sorted(marks ^ {version})))
+
+    def quarantined(self) -> dict[str, str]:
+        """Versions that did not load when they should have served, and why."""
+        found: dict[str, str] = read_json(self.folder / "quarantined.json", {})
+        return found
+
+    def quarantine(self, version: str, why: str | None) -> None:
+        """Mark a version as one that does not load; `why` None: it does, the mark is lifted."""
+        with self._locked():
+            self._quarantine(version, why)
+
+    def _quarantine(self, version: str, why: str | None) -> None:
+        known = self.quarantined()
+        marks = {k: v for k, v in known.items() if k != version}
+        marks = marks if why is None else {**marks, version: why}
+        if marks != known:
+            text = json.dumps(marks, sort_keys=True, ensure_ascii=False)
+            write_atomic(self._ensure() / "quarantined.json", text)
+
+    def unloadable_since(self) -> float:
+        """When a version was last put into quarantine or let out, as a file's time; 0: never."""
+        path = self.folder / "quarantined.json"
+        return path.stat().st_mtime if path.exists() else 0.0
+
+    # ---- where a person decides
+
+    def publish_regulated(self, regulated: bool) -> None:
+        """Say whether a named person must promote here, as the label config has it now."""
+        if regulated != self.regulated():
+            write_atomic(self._ensure() / "regulated.json", json.dumps(regulated))
+
+    def regulated(self) -> bool:
+        """What was published last; False where nothing was."""
+        return bool(read_json(self.folder / "regulated.json", False))
+
+    def wait_for_person(self, candidate: Waiting) -> None:
+        """Have a candidate wait; it takes the place of an earlier one."""
+        write_atomic(
+            self._ensure() / "waiting.json", json.dumps(asdict(candidate), ensure_ascii=False)
+        )
+
+    def _waiting(self) -> Waiting | None:
+        raw: Mapping[str, str] | None = read_json(self.folder / "waiting.json", None)
+        return Waiting(**raw) if raw else None

@@ -1,0 +1,59 @@
+"""Every move of CURRENT, in `moves.json` beside it: who moved it, when, from what to what and why.
+
+A move is noted before it is made. One that a crash cut off in between stands last in the file and
+is not what CURRENT says: it is left out, and the next move takes its place. Sync copies the moves
+into its log's audit, since workers never touch that.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from lora.atomic import read_json, write_atomic
+
+What = Literal["promoted", "rolled back", "fell back"]
+GATE = "gate"
+"""Who moves CURRENT where nobody did by hand."""
+
+
+@dataclass(frozen=True)
+class Move:
+    """One move. `version`: what served from then on (None: the cold start); `login`: the user of
+    the operating system at whose command it was."""
+
+    version: str | None
+    previous: str | None
+    moved_at: str
+    by: str
+    why: str
+    what: What = "promoted"
+    login: str = ""
+
+
+def moves(folder: Path) -> list[Move]:
+    """The moves of the project in this folder, oldest first."""
+    raw = read_json(folder / "CURRENT.json", None)
+    if raw is None:
+        return []
+    noted = _noted(folder)  # after CURRENT: so its own move is among them
+    at = next((i for i, m in enumerate(noted) if m.moved_at == raw["moved_at"]), None)
+    if at is None:  # moved by a program that noted nothing
+        return [
+            *noted,
+            Move(raw["version"], raw["previous"], raw["moved_at"], raw["by"], raw["why"]),
+        ]
+    return noted[: at + 1]
+
+
+def note(folder: Path, move: Move) -> None:
+    """Note a move that is about to be made; the caller holds the store's lock."""
+    known = [asdict(m) for m in moves(folder)]
+    text = json.dumps([*known, asdict(move)], ensure_ascii=False, indent=0)
+    write_atomic(folder / "moves.json", text)
+
+
+def _noted(folder: Path) -> list[Move]:
+    return [Move(**raw) for raw in read_json(folder / "moves.json", [])]

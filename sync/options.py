@@ -1,0 +1,24 @@
+"""What the commands of several files share: the --json switch, and finding a project's store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from lora.store import ProjectStore, Store
+from settings import Settings
+
+
+def as_json(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The --json switch that every command has."""
+    return click.option("--json", "json_", is_flag=True, help="Print JSON.")(command)
+
+
+def store_of(settings: Settings, project: str) -> ProjectStore:
+    """A project's part of the store; an id that could leave it is wrong usage."""
+    try:
+        return Store(settings.store).project(project)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
