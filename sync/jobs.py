@@ -70,8 +70,16 @@ def expand(project: str, snapshot: str) -> str:
     settings = load(os.environ)
     store = Store(settings.store).project(project)
     place = Expansions(store)
-    if place.get(snapshot):
-        return "it has been expanded"
+    with store.expanding() as free:
+        if not free:
+            return "another expansion of this project is under way"
+        if place.get(snapshot):
+            return "it has been expanded"
+        return _expand(settings, store, snapshot)
+
+
+def _expand(settings: Settings, store: ProjectStore, snapshot: str) -> str:
+    place, project = Expansions(store), store.name
     argv = [sys.executable, "-m", "sync.expand", "--project", project, "--snapshot", snapshot]
     argv += ["--past", json.dumps(place.past())]
     log = settings.home / "logs" / f"expand-{project}-{snapshot[:8]}.log"
