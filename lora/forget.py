@@ -8,7 +8,7 @@ must go.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -22,13 +22,14 @@ from lora.store import ProjectStore
 
 @dataclass(frozen=True)
 class Lost:
-    """What is to be forgotten. `texts`: whole texts of tasks, that may stand in a pool; `approver`:
-    whose approvals count no longer."""
+    """What is to be forgotten. `texts`: whole texts of tasks, that may stand in a pool; `any_pool`:
+    nobody can tell by its text, so every pool goes; `approver`: whose approvals count no longer."""
 
     tasks: frozenset[int] = frozenset()
     annotations: frozenset[int] = frozenset()
     texts: frozenset[str] = frozenset()
     approver: int | None = None
+    any_pool: bool = False
 
     def rows(self, snapshot: Snapshot) -> list[Example]:
         """The rows of a snapshot that must go: the lost ones and their children."""
@@ -40,7 +41,11 @@ class Lost:
         return e.task in self.tasks or e.origin.annotation in self.annotations or approved
 
     def in_pool(self, snapshot: Snapshot) -> bool:
-        return any(text in self.texts for p in snapshot.pool for text in p.values())
+        return any(self.holds(p) for p in snapshot.pool)
+
+    def holds(self, texts: Mapping[str, str]) -> bool:
+        """Whether a text of a pool goes."""
+        return self.any_pool or any(text in self.texts for text in texts.values())
 
 
 @dataclass
@@ -110,7 +115,7 @@ def erase(store: ProjectStore, found: Found, lost: Lost) -> None:
             missing_ok=True
         )  # a cache, of which nobody knows whose children it has
     pool = store.pool()
-    kept = [p for p in pool if not any(text in lost.texts for text in p.values())]
+    kept = [p for p in pool if not lost.holds(p)]
     if len(kept) < len(pool):
         store.publish_pool(kept)
     for digest in found.snapshots:

@@ -55,6 +55,8 @@ def _forget(log: Log, studio: StudioLike, store: ProjectStore, wish: Wish) -> st
     lost = log.lost(project, wish)
     found = find(store, lost)
     left = leave(store, found, wish.by, f"it learned from what was to be forgotten: {wish.subject}")
+    if store.current().version in found.versions:
+        return "somebody moved CURRENT meanwhile"
     for review in log.reviews(project):
         if review.snapshot in found.snapshots | store.forgotten():
             studio.delete_project(review.review)

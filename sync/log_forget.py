@@ -16,10 +16,12 @@ from typing import Any
 from sqlalchemy import Connection, Engine, select
 from sqlalchemy.exc import OperationalError
 
+from label_config.wire import task_texts
 from lora.forget import Lost
 from lora.wishes import Wish
 from sync import log_tables as t
 from sync.studio_values import TaskState
+from sync.terms import schema_of_groups
 
 BUSY_TRIES = 20
 BUSY_S = 0.25
@@ -36,6 +38,9 @@ class ForgetLog:
     @abstractmethod
     def _read(self) -> AbstractContextManager[Connection]: ...
 
+    @abstractmethod
+    def config(self, project: str) -> str: ...
+
     def lost(self, project: str, wish: Wish) -> Lost:
         """What a wish takes with it, as far as the log knows."""
         c, tasks = t.revisions.c, t.tasks.c
@@ -50,8 +55,11 @@ class ForgetLog:
             ids = frozenset(db.scalars(select(c.annotation).where(own).distinct()))
             here = (tasks.project == project) & (tasks.task == wish.id)
             data = db.scalar(select(tasks.data).where(here)) or {}
-        texts = frozenset(v for v in data.values() if isinstance(v, str) and v.strip())
-        return Lost(frozenset({wish.id}), ids, texts)
+        schema = schema_of_groups(self.config(project))
+        texts = {v for v in data.values() if isinstance(v, str) and v.strip()}
+        texts |= set(task_texts(schema, data).by_key.values())  # as pools have them: without HTML
+        fetched = any(o.url for o in schema.objects)
+        return Lost(frozenset({wish.id}), ids, frozenset(texts), any_pool=fetched)
 
     def knows(self, project: str, wish: Wish) -> bool:
         """Whether there is anything of the kind to forget."""

@@ -13,11 +13,14 @@ from typing import Any
 
 import pytest
 
+from label_config import Snapshot
 from lora.errors import Forgotten
+from lora.forget import erase, find
 from lora.store import ProjectStore
 from lora.wishes import Kind
 from sync.connect import connect
 from sync.forget import grant, told, wish_of
+from sync.groups import Place
 from sync.loop import turn
 from sync.operate import Impossible, Person
 from tests.sync.house import ANSWER, House
@@ -213,6 +216,30 @@ def test_what_was_only_judged_on_it_is_not_retired(house: House) -> None:
     said = wish(house, "task", frozen.holdout[0].task)
     assert said["retired"] == [] and said["snapshots"] == 1
     assert [m.version for m in store_of(house).versions()] == [made]
+
+
+MARKUP = """<View><HyperText name="t" value="$html"/><Choices name="c" toName="t">
+<Choice value="A"/><Choice value="B"/></Choices></View>"""
+ADDRESS = MARKUP.replace("HyperText", "Text").replace("$html", '$html" valueType="url')
+
+
+@pytest.mark.parametrize("config", [MARKUP, ADDRESS])
+def test_a_pool_holds_texts_otherwise_than_tasks_do(house: House, config: str) -> None:
+    """Without its markup; or fetched, where nobody can tell whose text it is and all go."""
+    log, store = house.world.log, store_of(house)
+    connect(house.world, "1")
+    log.see_config("1", config)
+    task = house.studio.add_task("x", html="<p>owes <b>4711</b> crowns</p>")
+    log.append("1", [house.studio.tasks[task]], {task: Place("g", False)})
+    lost = log.lost("1", wish_of("task", task, OPS))
+    pool = ({"html": "owes 4711 crowns"}, {"html": "another"})
+    frozen = Snapshot("1", config, (), pool)
+    store.put_snapshot(frozen)
+    store.publish_pool(pool)
+    found = find(store, lost)
+    assert found.snapshots == {frozen.hash}
+    erase(store, found, lost)
+    assert list(store.pool()) == ([] if config == ADDRESS else [{"html": "another"}])
 
 
 class Killed(BaseException):
