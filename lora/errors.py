@@ -6,6 +6,7 @@ LoraError
 |  |- NotTaken         an inference server does not have the version, or not now; its files are fine
 |- Moved               CURRENT is not what the verdict was given against: judge again
 |- Withdrawn           a person rolled this version back; nothing promotes it by itself
+|- Forgotten           a snapshot holds what was to be forgotten, and is gone
 |- NeedsPerson         the project is regulated: a named person promotes, nothing else does
 |- NotReady            the model is still loading; try again in a moment
 |- Overloaded          the inference lane is full; try again later
@@ -38,6 +39,10 @@ class Moved(LoraError):
 
 class Withdrawn(LoraError):
     """The version was rolled back by a person and is not promoted again by itself."""
+
+
+class Forgotten(LoraError):
+    """A snapshot is gone, since it held what was to be forgotten; nothing may come of it."""
 
 
 class NeedsPerson(LoraError):

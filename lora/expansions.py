@@ -58,7 +58,10 @@ class Expansions:
             return not free
 
     def put(self, snapshot: str, record: Mapping[str, Any]) -> None:
-        """Write what became of a snapshot's expansion; the last one written counts."""
+        """Write what became of a snapshot's expansion; the last one written counts. Raises
+        Interrupted where that snapshot is forgotten."""
+        if snapshot in self._store.forgotten():
+            raise Interrupted("its snapshot was to be forgotten")
         self._folder.mkdir(parents=True, exist_ok=True)
         text = json.dumps(record, sort_keys=True, ensure_ascii=False, indent=1)
         write_atomic(self._folder / f"{snapshot}.json", text)

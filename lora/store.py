@@ -36,9 +36,10 @@ from label_config.values import Snapshot
 from lora.adapter import MANIFEST, Manifest, Recipe, digest_files, verify
 from lora.atomic import read_json, sync_folder
 from lora.atomic import write_atomic as write_atomic
-from lora.errors import BrokenAdapter, Moved, NeedsPerson, Withdrawn
-from lora.marks import Marks, Waiting
+from lora.errors import BrokenAdapter, Forgotten, Moved, NeedsPerson, Withdrawn
+from lora.marks import Waiting
 from lora.moves import Move, What, moves, note
+from lora.wishes import Wishes
 
 VERSION = re.compile(r"^v(\d+)-[0-9a-f]{8}$")
 PROJECT = re.compile(r"^[A-Za-z0-9_-]{1,64}$")
@@ -73,12 +74,12 @@ class Store:
         return sorted(p.name for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
 
 
-class ProjectStore(Marks):
+class ProjectStore(Wishes):
     """One project's snapshots, adapters, verdicts, blind list and CURRENT."""
 
     def stamp(self) -> tuple[int, ...]:
         """Another one once CURRENT, an ask, a verdict or a quarantine has come or changed."""
-        names = ("CURRENT.json", "asked.json", "verdicts", "quarantined.json")
+        names = ("CURRENT.json", "asked.json", "verdicts", "quarantined.json", "wishes.json")
         return tuple(_changed(self.folder / n) for n in names)
 
     # ---- CURRENT
@@ -157,6 +158,12 @@ class ProjectStore(Marks):
         older = [m.version for m in reversed(found) if named and m.number < int(named[1])]
         return list(dict.fromkeys([*first, *older]))
 
+    def retire(self, versions: dict[str, str], snapshots: frozenset[str]) -> None:
+        """Note that versions and snapshots are forgotten: no worker brings one back."""
+        with self._locked():
+            self._forget_snapshots(snapshots)
+            self._retire(versions)
+
     def waiting(self) -> Waiting | None:
         """The candidate that waits for a person: one whose champion still serves, and that nobody
         rolled back meanwhile."""
@@ -207,9 +214,12 @@ class ProjectStore(Marks):
     ) -> Manifest:
         """Turn a staging folder into the next version: manifest last, then one rename.
 
-        The same recipe committed twice gives the version that is already there.
+        The same recipe committed twice gives the version that is already there. Raises Forgotten
+        when its snapshot went meanwhile.
         """
         with self._locked():
+            if recipe.snapshot in self.forgotten():
+                raise Forgotten(f"snapshot {recipe.snapshot[:8]} holds what was to be forgotten")
             existing = self.find(recipe)
             if existing:
                 shutil.rmtree(staging, ignore_errors=True)
@@ -240,6 +250,7 @@ class ProjectStore(Marks):
         for path in self._ensure("adapters").iterdir():
             if match := VERSION.match(path.name):
                 yield int(match[1])
+        yield from (int(name[1:].partition("-")[0]) for name in self.retired())
 
     def sweep(self, older_than_s: float = 3600) -> list[str]:
         """Remove what unfinished writers left and nobody touched for a while; returns its names."""
@@ -254,7 +265,12 @@ class ProjectStore(Marks):
     # ---- snapshots and verdicts
 
     def put_snapshot(self, snapshot: Snapshot) -> str:
-        """Write a snapshot under its hash and return the hash; writing it again changes nothing."""
+        """Write a snapshot under its hash and return the hash; writing it again changes nothing.
+
+        Raises Forgotten.
+        """
+        if snapshot.hash in self.forgotten():
+            raise Forgotten(f"snapshot {snapshot.hash[:8]} holds what was to be forgotten")
         path = self._ensure("snapshots") / f"{snapshot.hash}.json"
         if not path.exists():
             write_atomic(path, snapshot_to_json(snapshot))

@@ -32,6 +32,7 @@ from sync.augmented import NothingToExpand, augmented
 from sync.backend_client import BackendDown
 from sync.check import Unreadable, check_file, check_project
 from sync.children import TrainingFailed
+from sync.cli_forget import forget
 from sync.compare import compare
 from sync.connect import NothingToPredict, connect
 from sync.log import LogDown
@@ -304,7 +305,7 @@ def templates(name: str | None, json_: bool) -> None:
     show.text(json_, [{"name": one.name, "about": one.about} for one in all_], lines)
 
 
-for _command in cli_versions.COMMANDS:
+for _command in (*cli_versions.COMMANDS, forget):
     main.add_command(_command)
 
 

@@ -5,9 +5,7 @@ They need the store and the log, neither Label Studio nor a backend.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -16,14 +14,7 @@ from settings import Settings
 from sync import lineage, operate, show
 from sync.audit import hear_moves
 from sync.log import Log, LogDown
-from sync.options import as_json, store_of
-
-
-def signed(command: Callable[..., Any]) -> Callable[..., Any]:
-    """--as and --why of what goes into the audit log."""
-    command = click.option("--why", default="", help="The reason, for the audit log.")(command)
-    told = "Your name, for the audit log. Default: the user who runs this."
-    return click.option("--as", "name", help=told)(command)
+from sync.options import as_json, signed, store_of
 
 
 def _audited(settings: Settings, store: ProjectStore) -> None:

@@ -43,7 +43,15 @@ class Became:
 def versions(store: ProjectStore) -> list[dict[str, Any]]:
     """Every complete version, oldest first, with its scores and what became of it."""
     became = Became(store)
-    return [_describe(store, m, became) for m in store.versions()]
+    gone = [
+        {
+            "version": name,
+            "state": "retired",
+            "reason": f"it learned from what was forgotten {at[:10]}",
+        }
+        for name, at in store.retired().items()
+    ]
+    return [*gone, *(_describe(store, m, became) for m in store.versions())]
 
 
 def _describe(store: ProjectStore, m: Manifest, became: Became) -> dict[str, Any]:

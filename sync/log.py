@@ -19,6 +19,7 @@ from sqlalchemy.exc import OperationalError
 from sync import log_tables as t
 from sync.groups import Place
 from sync.log_audit import AuditLog
+from sync.log_forget import ForgetLog
 from sync.log_labels import LabelLog
 from sync.log_reviews import ReviewLog
 from sync.log_rounds import RoundLog
@@ -70,7 +71,7 @@ class Counts:
     """Age of the oldest new answer in seconds, by when it was first seen; 0 without one."""
 
 
-class Log(TaskLog, ShownLog, RoundLog, LabelLog, ReviewLog, AuditLog):
+class Log(TaskLog, ShownLog, RoundLog, LabelLog, ReviewLog, AuditLog, ForgetLog):
     """One log database for all projects; opening it creates what is missing.
 
     Raises NewerLog when a later program wrote it, LogDown when the database does not answer.

@@ -236,6 +236,15 @@ audit = Table(
     UniqueConstraint("project", "mark"),
 )
 
+tombstones = Table(
+    "tombstones",  # what was forgotten, by its id alone: no pull brings it back
+    metadata,
+    Column("project", Project, primary_key=True),
+    Column("kind", String(10), primary_key=True),  # task, annotation
+    Column("id", Number, primary_key=True, autoincrement=False),
+    Column("at", Moment, nullable=False),
+)
+
 _KEPT = "the audit log is append only"
 for _verb in ("UPDATE", "DELETE"):
     _ddl = (

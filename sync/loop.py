@@ -18,6 +18,7 @@ from sync.audit import hear_moves, hear_settings, leave_broken
 from sync.backend_client import BackendClient, BackendDown
 from sync.challenge import Challenge, makes_children, next_step
 from sync.decide import Decision, Situation, decide, due, resting
+from sync.forget import grant
 from sync.freeze import freeze
 from sync.log import Log
 from sync.pool import renew_pool
@@ -63,15 +64,16 @@ class Turn:
 
 
 def turn(world: World, project: str, sweep: bool = False) -> Turn:
-    """One turn: hear, adopt, keep account, publish the pool, decide, train, review, expand, push,
-    retire."""
+    """One turn: forget, hear, adopt, keep account, publish the pool, decide, train, review, expand,
+    push, retire."""
+    unforgotten = forget(world, project)
     changes, info = hear(world, project, sweep)
     adopt(world, project)
     terms = read_terms(world.settings, info.config)
     keep_account(world, project, terms)
     publish_pool(world, project, terms)
     decision = time_to_train(world, project, terms)
-    done = Turn(changes, decision)
+    done = Turn(changes, decision, problems=[unforgotten] if unforgotten else [])
     if decision.train:
         want(world, project, terms, decision)
     try:
@@ -90,6 +92,12 @@ def turn(world: World, project: str, sweep: bool = False) -> Turn:
         done.problems.append(str(down))
     retire(world.log, world.studio, project, world.settings.studio.lock_s, QUIET_S)
     return done
+
+
+def forget(world: World, project: str) -> str | None:
+    """Forget what a person asked to have forgotten, before anything of it is heard again; returns
+    why that waits. Nothing new is trained until it is done."""
+    return grant(world.log, world.studio, world.store.project(project))
 
 
 def hear(world: World, project: str, sweep: bool) -> tuple[Changes, ProjectInfo]:
@@ -171,6 +179,8 @@ def keep_training(world: World, project: str) -> None:
     wanted, store = world.log.wanted(project), world.store.project(project)
     if wanted is None or store.is_training() or store.verdict(wanted.snapshot):
         return
+    if store.wishes():
+        return
     job_id = f"train-{project}-{wanted.snapshot[:16]}"
     state, seconds = world.jobs.state(job_id)
     if state == "waiting" or (state == "started" and seconds < START_S):
@@ -195,6 +205,8 @@ def expand(world: World, project: str, terms: Terms) -> None:
     """After a round is judged, have children made of its rows, and train with them beside: the
     human-only candidate never waits for that. Raises QueueDown."""
     log, store, makes = world.log, world.store.project(project), makes_children(terms)
+    if store.wishes():  # what is to be forgotten goes first
+        return
     reviewing = log.waiting_review(project) is not None
     rounds = log.rounds(project)
     step = next_step(rounds, store, reviewing=reviewing, regulated=terms.regulated)

@@ -1,4 +1,4 @@
-"""What the commands of several files share: the --json switch, and finding a project's store."""
+"""What the commands of several files share: --json, signing, and finding a project's store."""
 
 from __future__ import annotations
 
@@ -14,6 +14,13 @@ from settings import Settings
 def as_json(command: Callable[..., Any]) -> Callable[..., Any]:
     """The --json switch that every command has."""
     return click.option("--json", "json_", is_flag=True, help="Print JSON.")(command)
+
+
+def signed(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--as and --why of what goes into the audit log."""
+    command = click.option("--why", default="", help="The reason, for the audit log.")(command)
+    told = "Your name, for the audit log. Default: the user who runs this."
+    return click.option("--as", "name", help=told)(command)
 
 
 def store_of(settings: Settings, project: str) -> ProjectStore:

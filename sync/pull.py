@@ -60,18 +60,21 @@ def pull(
     def take_in(since: datetime | None) -> Appended:
         added = Appended()
         for part in _parts(studio.changed_tasks(project, since)):
+            part = log.unforgotten(project, part)
             added += log.append(project, part, places.of_unknown(part))
             after_part()
         return added
 
     added = take_in(cursor - OVERLAP if cursor else None)
     # counted anew: tasks may have come since the first look, and were taken in just now
-    sweep = sweep or studio.project(project).tasks != len(log.sides(project))
+    # what was forgotten here may still be there
+    known, more = len(log.sides(project)), len(log.tombstones(project)[0])
+    sweep = sweep or not known <= studio.project(project).tasks <= known + more
     deleted = 0
     if sweep:  # a deletion leaves no trace there, and a late commit is older than the cursor
-        known, there = set(log.sides(project)), studio.task_ids(project)
-        deleted = log.bury(project, known - there)
-        if there - known:
+        ours, there = set(log.sides(project)), studio.task_ids(project)
+        deleted = log.bury(project, ours - there)
+        if there - ours - log.tombstones(project)[0]:
             added += take_in(None)
     return Changes(added, deleted, sweep)
 

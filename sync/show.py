@@ -101,7 +101,7 @@ def versions(json_: bool, rows: Sequence[Mapping[str, Any]]) -> None:
         as_json(rows)
         return
     keys = ["version", "state", "parent", "labels", "blind_labels", "holdout", "served", "reason"]
-    _table(keys, [{**r, "served": (r["served_since"] or "")[:16] or None} for r in rows])
+    _table(keys, [{**r, "served": (r.get("served_since") or "")[:16] or None} for r in rows])
 
 
 def audit(json_: bool, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -18,6 +18,7 @@ import httpx
 from label_studio_sdk import LabelStudio
 from label_studio_sdk.core.api_error import ApiError
 
+from sync.studio_erase import Erasing
 from sync.studio_read import BEGINNING, read_task_state
 from sync.studio_values import (
     UNCERTAINTY,
@@ -41,7 +42,7 @@ CONNECT_S = 5.0
 TITLE = 50  # characters of a title
 
 
-class Studio:
+class Studio(Erasing):
     """One Label Studio, reached with one token of either kind (personal access JWT, or legacy)."""
 
     def __init__(self, url: str, token: str, timeout_s: float = 30.0, page: int = 500) -> None:
@@ -328,7 +329,10 @@ class Studio:
         )
         if response.status_code >= 400:
             raise ApiError(status_code=response.status_code, body=None)
-        return response.json()
+        return None if response.status_code == 204 else response.json()
+
+    def _gone(self, path: str) -> None:
+        _asked(lambda: self._json("DELETE", path))
 
 
 PROJECT_FIELDS = {"include": "id,title,label_config,model_version,sampling,task_number"}

@@ -133,6 +133,21 @@ class FakeStudio:
         self._heard("1")
         return self.users
 
+    def delete_project(self, project: str) -> None:
+        self._heard("1")
+        self.others.pop(project, None)
+
+    def delete_task(self, task: int) -> None:
+        self._heard("1")
+        self.tasks.pop(task, None)
+
+    def delete_annotation(self, annotation: int) -> None:
+        self._heard("1")
+        for state in list(self.tasks.values()):
+            for a in state.annotations:
+                if a.id == annotation:
+                    self.remove_annotation(a)
+
     def _other(self, project: str) -> FakeStudio:
         if project not in self.others:
             raise NoSuchProject(project)

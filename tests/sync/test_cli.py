@@ -157,6 +157,46 @@ def test_a_rollback_does_not_wait_for_a_log_that_is_away(
     assert [e["what"] for e in told] == ["promoted", "rolled back"]
 
 
+def test_forget_names_one_thing_that_is_there_and_says_what_went(run: Run) -> None:
+    studio: FakeStudio = run.studio  # type: ignore[attr-defined]
+    home: Path = run.home  # type: ignore[attr-defined]
+    task = studio.add_task("a text to be forgotten")
+    connected(run)
+    assert run("once", "1").exit_code == 3, "it heard the task; the backend is away"
+    for wrong in ((), ("--task", "1", "--annotation", "1")):
+        assert run("forget", "1", *wrong).exit_code == 2
+    assert run("forget", "1", "--task", "99").exit_code == 4
+    assert run("forget", "1", "--annotator", "1", "--there").exit_code == 5
+    done = run("forget", "1", "--task", str(task), "--why", "asked for", "--json")
+    said = json.loads(done.stdout)
+    assert (said["forgotten"], said["retired"], said["answers"]) == (f"task {task}", [], 0)
+    assert "until they expire" in said["backups"] and task in studio.tasks
+    assert b"to be forgotten" not in (home / "log.db").read_bytes()
+    assert run("forget", "1", "--task", str(task)).exit_code == 4, "it knows no such task any more"
+    told = json.loads(run("audit", "1", "--json").stdout)
+    assert [(e["subject"], e["why"]) for e in told if e["what"] == "forgot"] == [
+        (f"task {task}", "asked for")
+    ]
+
+
+def test_beside_a_running_sync_a_wish_is_noted_and_sync_does_it(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    studio: FakeStudio = run.studio  # type: ignore[attr-defined]
+    home: Path = run.home  # type: ignore[attr-defined]
+    task = studio.add_task("a text to be forgotten")
+    connected(run)
+    assert run("once", "1").exit_code == 3
+    monkeypatch.setattr("sync.cli_forget.WAIT_S", 0.0)
+    with (home / "sync.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = run("forget", "1", "--task", str(task))
+    assert done.exit_code == 5 and "it is noted" in done.output
+    assert run("once", "1").exit_code == 3
+    told = json.loads(run("audit", "1", "--json").stdout)
+    assert [e["subject"] for e in told if e["what"] == "forgot"] == [f"task {task}"]
+
+
 def test_one_version_and_two_side_by_side_are_shown(run: Run) -> None:
     one, two = version(run, 1), version(run, 2)
     assert json.loads(run("show", "1", one, "--json").stdout)["state"] == "kept back"

@@ -88,6 +88,12 @@ def failing() -> Iterator[tuple[str, list[int]]]:
             self.end_headers()
             self.wfile.write(body)
 
+        def do_DELETE(self) -> None:
+            self.send_response(status[0])
+            self.send_header("Content-Length", "0")
+            self.send_header("Retry-After", "0")
+            self.end_headers()
+
         def log_message(self, format: str, *args: object) -> None:
             pass
 
@@ -118,6 +124,21 @@ def test_each_failure_has_its_name(
     with closing(Studio(url, LEGACY, timeout_s=2)) as studio, pytest.raises(error) as caught:
         studio.project("1")
     assert LEGACY not in str(caught.value)
+
+
+@pytest.mark.parametrize(("status", "error"), [(204, None), (404, None), (403, StudioRefused)])
+def test_what_is_gone_already_is_deleted(
+    failing: tuple[str, list[int]], status: int, error: type[StudioError] | None
+) -> None:
+    url, answer = failing
+    answer.append(status)
+    with closing(Studio(url, LEGACY, timeout_s=2)) as studio:
+        for delete in (studio.delete_task, studio.delete_annotation):
+            if error is None:
+                delete(7)
+            else:
+                with pytest.raises(error):
+                    delete(7)
 
 
 def test_a_project_is_a_number() -> None:
@@ -309,6 +330,24 @@ def test_backends_and_webhooks(seam: Studio, project: str, backend: StubBackend)
     assert seam.backends(project) == []
     seam.set_sampling(project)
     assert seam.project(project).sampling == "Uncertainty sampling"
+
+
+@pytest.mark.real
+def test_tasks_annotations_and_projects_are_deleted(
+    seam: Studio, studio_api: StudioApi, project: str
+) -> None:
+    first, second = sorted(seam.task_ids(project))[:2]
+    body = {"result": A, "lead_time": 0.1}
+    posted = studio_api.call("POST", f"/api/tasks/{first}/annotations/", json=body)
+    for _ in range(2):  # what is gone already is no error
+        seam.delete_annotation(posted["id"])
+        seam.delete_task(second)
+    states = {s.task.id: s for s in seam.changed_tasks(project, None)}
+    assert first in states and not states[first].annotations and second not in states
+    for _ in range(2):
+        seam.delete_project(project)
+    with pytest.raises(NoSuchProject):
+        seam.project(project)
 
 
 @pytest.mark.real

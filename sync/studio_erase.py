@@ -1,0 +1,32 @@
+"""What sync deletes in Label Studio where a person asked for it; part of the Studio."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from contextlib import suppress
+
+from sync.studio_values import NoSuchProject
+
+
+class Erasing:
+    """Deletions; what is gone already is no error."""
+
+    @abstractmethod
+    def _gone(self, path: str) -> None:
+        """DELETE; raises StudioError, NoSuchProject where nothing is there."""
+
+    def delete_project(self, project: str) -> None:
+        """Delete a project of our own, its tasks and what was said of them."""
+        self._once(f"api/projects/{int(project)}/")
+
+    def delete_task(self, task: int) -> None:
+        """Delete a task and its annotations."""
+        self._once(f"api/tasks/{task}/")
+
+    def delete_annotation(self, annotation: int) -> None:
+        """Delete one annotation."""
+        self._once(f"api/annotations/{annotation}/")
+
+    def _once(self, path: str) -> None:
+        with suppress(NoSuchProject):
+            self._gone(path)
