@@ -137,7 +137,7 @@ def add_verdict(folder: Path, promote: bool, reason: str) -> None:
     """End the card of a candidate with the gate's word, which is given after it was written."""
     word = "Passed the gate" if promote else "Kept back by the gate"
     with (folder / CARD).open("a", encoding="utf-8") as card:
-        card.write(f"\n## Verdict\n\n{word}: {reason}.\n")
+        card.write(f"\n## Verdict\n\n{word}: {reason.rstrip('.')}.\n")
 
 
 def _calibrated(temperatures: Mapping[str, float]) -> str:

@@ -73,11 +73,6 @@ def expand(project: str, snapshot: str) -> str:
     place = Expansions(store)
     if place.get(snapshot):
         return "it has been expanded"
-    return _expand(settings, store, snapshot)
-
-
-def _expand(settings: Settings, store: ProjectStore, snapshot: str) -> str:
-    place, project = Expansions(store), store.name
     argv = [sys.executable, "-m", "sync.expand", "--project", project, "--snapshot", snapshot]
     argv += ["--past", json.dumps(place.past())]
     log = settings.home / "logs" / f"expand-{project}-{snapshot[:8]}.log"
