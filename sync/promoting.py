@@ -53,10 +53,13 @@ def promote_or_wait(
 
 
 def nothing_new(store: ProjectStore, made: Manifest) -> str | None:
-    """Why a candidate may not follow a version that a person rolled back: it learned from no answer
-    that this one had not learned from, though settings, seed or synthetic rows be others."""
+    """Why a candidate may not follow a version that a person rolled back: it is that version, or
+    learned from no answer that this one had not learned from, though settings, seed or synthetic
+    rows be others."""
+    withdrawn = store.withdrawn()
+    if made.version in withdrawn:
+        return f"a person rolled {made.version} back: promote it by hand, or go on annotating"
     taught = _taught(store, made.recipe.snapshot)
-    withdrawn = store.withdrawn() - {made.version}
     for other in store.versions():
         if other.version not in withdrawn or taught is None:
             continue

@@ -130,6 +130,22 @@ def test_nothing_follows_a_rollback_that_learned_from_no_newer_answer(
     assert done.promoted, "people have answered since"
 
 
+@pytest.mark.parametrize("regulated", [True, False])
+def test_what_was_rolled_back_neither_serves_nor_waits_when_it_is_made_again(
+    store: ProjectStore, regulated: bool
+) -> None:
+    made = made_of(store, 1, example(1))
+    promote(store, made.version, ANNA)
+    rollback(store, ANNA)
+    other = made_of(store, 2, example(1), example(2))
+    promote_or_wait(store, other, None, "better", regulated=True)
+    done = promote_or_wait(store, made, None, "better", regulated=regulated)
+    assert not done.promoted and not done.waits, "store.waiting() would not name it"
+    assert f"a person rolled {made.version} back" in done.reason
+    waiting = store.waiting()
+    assert waiting is not None and waiting.version == other.version, "it waits still"
+
+
 def test_a_rollback_goes_to_what_served_and_nowhere_else(store: ProjectStore) -> None:
     one, two, three = (made_of(store, n, example(n)).version for n in (1, 2, 3))
     promote(store, one, OPS)
