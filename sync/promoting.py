@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from typing import Any
 
-from label_config.values import Example
 from lora.adapter import Manifest
 from lora.errors import BrokenAdapter, Moved, NeedsPerson, Withdrawn
 from lora.marks import Waiting
@@ -72,10 +72,12 @@ def nothing_new(store: ProjectStore, made: Manifest) -> str | None:
     return None
 
 
-def _taught(store: ProjectStore, snapshot: str) -> Mapping[str, Example] | None:
-    """The human train rows of a snapshot by id; None where it is not there any more."""
+def _taught(store: ProjectStore, snapshot: str) -> Mapping[str, tuple[Any, ...]] | None:
+    """What the human train rows of a snapshot teach, by id; None where it is not there any more.
+    What was in view, or what an expert said of an answer, makes it no newer one."""
     try:
         rows = store.snapshot(snapshot).train
     except (FileNotFoundError, BrokenAdapter):
         return None
-    return {e.id: e for e in rows if e.origin.kind == "human"}
+    human = [e for e in rows if e.origin.kind == "human"]
+    return {e.id: (e.texts, e.options, e.answers, e.unasked) for e in human}

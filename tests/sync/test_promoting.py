@@ -37,6 +37,11 @@ def example(n: int, label: str = "A", kind: Any = "human", side: Any = "train") 
     return Example(f"e{n}", n, f"g{n}", side, {"text": f"text {n}"}, answer, origin)
 
 
+def seen(row: Example) -> Example:
+    """The same answer, as a later program freezes it."""
+    return replace(row, origin=replace(row.origin, shown=True), context=("said of it",))
+
+
 def made_of(store: ProjectStore, seed: int, *rows: Example, config: str = CONFIG) -> Manifest:
     digest = store.put_snapshot(Snapshot("1", config, rows))
     version = committed(store, seed, digest, config=config)
@@ -117,6 +122,7 @@ def test_nothing_follows_a_rollback_that_learned_from_no_newer_answer(
         "more blind answers only": made_of(store, 4, *rows, blind),
         "synthetic rows beside": made_of(store, 5, *rows, child),
         "fewer answers": made_of(store, 6, rows[1]),
+        "told apart by what was in view": made_of(store, 10, *(seen(row) for row in rows)),
     }
     for what, made in again.items():
         done = promote_or_wait(store, made, first.version, "0.9 beats 0.8", regulated=False)
