@@ -127,7 +127,9 @@ def _promoted_but_unwritten(
     if manifest is None or manifest.recipe.id != recipe.id or current.by != GATE:
         return None
     scores = dict(manifest.scores)
-    judged = {"champion": manifest.parent, "gate": scores.pop("gate", {}), "scores": scores}
+    judged = {"champion": current.previous, "gate": scores.pop("gate", {}), "scores": scores}
+    if manifest.parent != current.previous:  # the folder is of a run that had another champion
+        judged |= {"gate": {}, "scores": {**scores, "champion": None}}
     _write(store, snapshot, manifest, promoted=True, reason=current.why, judged=judged)
     return current.why
 

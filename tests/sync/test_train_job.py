@@ -19,6 +19,7 @@ from sync.budget import read_looks
 from sync.children import TrainingFailed
 from tests.sync.judged import first
 from tests.sync.judged import report as report_of
+from tests.sync.versioned import committed
 
 CONFIG = (
     '<View><Text name="t" value="$text"/>'
@@ -185,6 +186,23 @@ def test_a_run_killed_between_promotion_and_verdict_only_writes_the_verdict(
     assert before is not None and after is not None
     assert (after["version"], after["promoted"]) == (before["version"], True)
     assert (after["gate"], after["scores"]) == (before["gate"], before["scores"])
+
+
+def test_a_verdict_owed_names_what_served_then_and_no_numbers_against_another(
+    store: ProjectStore, snapshot: str, train: Callable[[str, Trainer], str]
+) -> None:
+    """The folder is of a run that a move cut off: it was judged against the cold start."""
+    train(snapshot, trainer(snapshot, candidate=3))
+    (made,) = store.versions()
+    other = committed(store, 9)
+    store.move_current(None, other, "anna", "by hand", by_hand=True)
+    store.move_current(other, made.version, "gate", "better")
+    store.drop_verdict(snapshot)
+    assert train(snapshot, trainer(snapshot)) == "better"
+    verdict = store.verdict(snapshot)
+    assert verdict is not None and verdict["promoted"]
+    assert (verdict["champion"], verdict["gate"]) == (other, {})
+    assert verdict["scores"]["champion"] is None and verdict["scores"]["candidate"]
 
 
 def test_a_run_killed_before_promotion_ends_in_the_same_version(
