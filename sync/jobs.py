@@ -118,20 +118,26 @@ def _train(settings: Settings, store: ProjectStore, snapshot: str) -> str:
 def _promoted_but_unwritten(
     settings: Settings, store: ProjectStore, snapshot: str, champion: str | None
 ) -> str | None:
-    """A run killed between promotion and verdict: write the verdict it owed."""
+    """A run killed between promotion and verdict: write the verdict it owed. What somebody let in
+    by hand is not made again either: judged against itself it would only use up error budget."""
     if champion is None:
         return None
     current = store.current()
     manifest = next((m for m in store.versions() if m.version == champion), None)
     recipe = recipe_for(settings.train.base, snapshot, settings.train)
-    if manifest is None or manifest.recipe.id != recipe.id or current.by != GATE:
+    if manifest is None or manifest.recipe.id != recipe.id:
         return None
     scores = dict(manifest.scores)
     judged = {"champion": current.previous, "gate": scores.pop("gate", {}), "scores": scores}
     if manifest.parent != current.previous:  # the folder is of a run that had another champion
         judged |= {"gate": {}, "scores": {**scores, "champion": None}}
-    _write(store, snapshot, manifest, promoted=True, reason=current.why, judged=judged)
-    return current.why
+    why, by_gate = current.why, current.by == GATE
+    if not by_gate:
+        if champion in store.quarantined():  # then it is made anew
+            return None
+        why = f"{champion} serves already, as {current.by} decided; the same answers give it again"
+    _write(store, snapshot, manifest, promoted=by_gate, reason=why, judged=judged)
+    return why
 
 
 def _settle(

@@ -188,6 +188,30 @@ def test_a_run_killed_between_promotion_and_verdict_only_writes_the_verdict(
     assert (after["gate"], after["scores"]) == (before["gate"], before["scores"])
 
 
+def test_what_a_person_let_in_is_not_made_and_judged_again(
+    store: ProjectStore, snapshot: str, train: Callable[[str, Trainer], str]
+) -> None:
+    """Start Training without a new answer, or a kill between a candidate's wait and its verdict:
+    a look at a version beside itself would take half of what is left of the error budget."""
+    train(snapshot, trainer(snapshot, candidate=3))
+    (made,) = store.versions()
+    store.move_current(None, made.version, "anna", "by hand", by_hand=True)
+    store.drop_verdict(snapshot)
+    looks = read_looks(store)
+
+    def never(*_: Any) -> dict[str, Any]:
+        raise AssertionError("it was trained again")
+
+    assert f"{made.version} serves already, as anna decided" in train(snapshot, never)
+    verdict = store.verdict(snapshot)
+    assert verdict is not None and not verdict["promoted"]
+    assert read_looks(store) == looks
+    store.drop_verdict(snapshot)
+    store.quarantine(made.version, "heads.json is gone")
+    train(snapshot, trainer(snapshot))
+    assert len(store.versions()) == 2, "one that does not load is made anew"
+
+
 def test_a_verdict_owed_names_what_served_then_and_no_numbers_against_another(
     store: ProjectStore, snapshot: str, train: Callable[[str, Trainer], str]
 ) -> None:
