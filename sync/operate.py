@@ -78,7 +78,7 @@ def promote(store: ProjectStore, version: str, by: Person, why: str = "") -> Mov
     """
     known_version(store, version)
     before = store.current().version
-    if before == version:
+    if before == version and version not in store.quarantined():
         raise Impossible(f"{version} serves already")
     if store.regulated():
         _regulated(store, version, by)

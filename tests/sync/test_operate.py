@@ -85,3 +85,14 @@ def test_what_cannot_be_done_is_said(store: ProjectStore) -> None:
         promote(store, names(store)[2], OPS)
     with pytest.raises(Impossible, match="has no version"):
         rollback(store, OPS, to="v9-00000000")
+
+
+def test_what_serves_but_did_not_load_is_let_out_of_quarantine_as_status_says(
+    store: ProjectStore,
+) -> None:
+    v3 = names(store)[2]
+    store.quarantine(v3, "heads.json is gone")
+    promote(store, v3, OPS, "it is mended")
+    assert store.current().version == v3 and not store.quarantined()
+    assert store.moves()[-1].why == "it is mended"
+    assert rollback(store, OPS).now == names(store)[0]
