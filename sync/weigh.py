@@ -5,6 +5,7 @@ there before anybody acts on it."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from label_config.values import Snapshot
@@ -32,7 +33,11 @@ def weigh(
     stake = FRESH
     if int(report["holdout"]) >= least_blind:
         stake = _take(store, snapshot, frozen, report, champion, children)
-    return judge(report, groups, learned(store, frozen, champion), least_blind, stake)
+    verdict = judge(report, groups, learned(store, frozen, champion), least_blind, stake)
+    if champion and verdict.promote and not report["scores"].get("champion"):
+        unseen = f"{champion.version}, which served, could not be judged"
+        verdict = replace(verdict, reason=f"{verdict.reason}; {unseen}")
+    return verdict
 
 
 def _take(

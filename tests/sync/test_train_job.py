@@ -95,6 +95,20 @@ def test_a_better_candidate_is_promoted_with_its_verdict(
     assert "beats the cold start" in reason
 
 
+def test_a_promotion_over_one_that_could_not_be_judged_says_so(
+    store: ProjectStore, snapshot: str, train: Callable[[str, Trainer], str]
+) -> None:
+    """Its base is gone, say: the candidate had nothing but the cold start to beat."""
+    other = committed(store, 9)
+    store.move_current(None, other, "gate", "better")
+
+    def unjudged(*args: Any) -> dict[str, Any]:
+        return trainer(snapshot)(*args[:5], None)
+
+    assert train(snapshot, unjudged).endswith(f"{other}, which served, could not be judged")
+    assert store.current().version != other
+
+
 def test_the_verdict_has_the_numbers_of_every_look_and_no_rows_of_labels(
     store: ProjectStore, snapshot: str, train: Callable[[str, Trainer], str]
 ) -> None:
