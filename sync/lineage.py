@@ -110,6 +110,11 @@ def shown(store: ProjectStore, version: str) -> tuple[dict[str, Any], list[str]]
         for m in moves
     ]
     lines += [f"  verdict: {facts['reason']}"] if facts["reason"] else []
+    if facts["verdict"].get("champion", manifest.parent) != manifest.parent:
+        beside = manifest.parent or "the cold start"
+        lines.append(
+            f"  scores and card are of an earlier look, beside {beside}; the verdict counts"
+        )
     return facts, [*lines, "", text]
 
 

@@ -121,3 +121,14 @@ def test_versions_of_another_key_or_of_nothing_known_still_compare(
         path.unlink()
     found, _ = compared(store, *two)
     assert found["rows"] is None and found["same_holdout"] is None
+
+
+def test_a_version_judged_again_beside_another_says_that_its_card_is_older(
+    store: ProjectStore, two: tuple[str, str]
+) -> None:
+    """CURRENT moved while it was judged: the folder is of the first look, the verdict not."""
+    assert not any("earlier look" in line for line in shown(store, two[1])[1])
+    snapshot = next(m.recipe.snapshot for m in store.versions() if m.version == two[1])
+    verdict = {"version": two[1], "promoted": False, "reason": "below", "champion": None}
+    store.put_verdict(snapshot, verdict)
+    assert any(f"earlier look, beside {two[0]}" in line for line in shown(store, two[1])[1])
