@@ -6,6 +6,7 @@ On SQLite what is deleted is overwritten, the file is written anew and its write
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
@@ -14,7 +15,6 @@ from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, Engine, select
-from sqlalchemy.exc import OperationalError
 
 from label_config.wire import task_texts
 from lora.forget import Lost
@@ -141,20 +141,23 @@ class ForgetLog:
         """
         if self._engine.dialect.name != "sqlite":
             return None
+        why = "somebody else reads it"
         for _ in range(BUSY_TRIES):
             try:
                 if self._scrubbed():
                     return None
-            except OperationalError:  # somebody else is writing
-                pass
+            except sqlite3.OperationalError as error:  # locked, or no room on the disk
+                why = str(error)
             time.sleep(BUSY_S)
-        return "somebody else holds the log, so its file could not be written anew"
+        return f"the log's file could not be written anew: {why}"
 
     def _scrubbed(self) -> bool:
         raw = self._engine.raw_connection()
         try:
+            raw.cursor().execute(f"PRAGMA busy_timeout = {BUSY_S * 1000:.0f}")
             raw.cursor().execute("VACUUM")
             row = raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             return bool(row is None or row[0] == 0)
         finally:
+            raw.cursor().execute(f"PRAGMA busy_timeout = {t.BUSY_S * 1000}")
             raw.close()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+import sqlite3
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from lora.expansions import Expansions
 from lora.forget import erase, find
 from lora.store import ProjectStore
 from lora.wishes import Kind
+from sync import log_forget
 from sync.connect import connect
 from sync.forget import grant, told, wish_of
 from sync.groups import Place
@@ -241,6 +243,28 @@ def test_a_pool_holds_texts_otherwise_than_tasks_do(house: House, config: str) -
     assert found.snapshots == {frozen.hash}
     erase(store, found, lost)
     assert list(store.pool()) == ([] if config == ADDRESS else [{"html": "another"}])
+
+
+def test_a_log_that_somebody_writes_to_keeps_the_wish_and_says_so(
+    planted: Planted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house, store, world = planted.house, store_of(planted.house), planted.house.world
+    text = planted.text
+    store.wish(wish_of("task", planted.task, OPS))
+    monkeypatch.setattr(log_forget, "BUSY_TRIES", 1)
+    erased = world.log.erase
+
+    def then_busy(*args: Any) -> None:
+        erased(*args)
+        other.execute("BEGIN IMMEDIATE")
+
+    monkeypatch.setattr(world.log, "erase", then_busy)
+    with closing(sqlite3.connect(world.settings.home / "log.db", isolation_level=None)) as other:
+        assert "database is locked" in str(grant(world.log, world.studio, store))
+        assert store.wishes()
+    monkeypatch.setattr(world.log, "erase", erased)
+    assert grant(world.log, world.studio, store) is None
+    assert not store.wishes() and holds(house, text) == []
 
 
 class Killed(BaseException):
