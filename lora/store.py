@@ -164,6 +164,13 @@ class ProjectStore(Wishes):
             self._forget_snapshots(snapshots)
             self._retire(versions)
 
+    def recall(self, digest: str) -> None:
+        """Take a snapshot's mark as forgotten back, unless something is to be forgotten now."""
+        if digest in self.forgotten():
+            with self._locked():
+                if not self.wishes():
+                    self._recall(digest)
+
     def waiting(self) -> Waiting | None:
         """The candidate that waits for a person: one whose champion still serves, and that nobody
         rolled back meanwhile."""
@@ -264,11 +271,14 @@ class ProjectStore(Wishes):
 
     # ---- snapshots and verdicts
 
-    def put_snapshot(self, snapshot: Snapshot) -> str:
+    def put_snapshot(self, snapshot: Snapshot, clean: bool = False) -> str:
         """Write a snapshot under its hash and return the hash; writing it again changes nothing.
 
-        Raises Forgotten.
+        `clean`: it was made after whatever was to be forgotten was, so that one which went for a
+        text it shares may come back. Raises Forgotten.
         """
+        if clean:
+            self.recall(snapshot.hash)
         if snapshot.hash in self.forgotten():
             raise Forgotten(f"snapshot {snapshot.hash[:8]} holds what was to be forgotten")
         path = self._ensure("snapshots") / f"{snapshot.hash}.json"

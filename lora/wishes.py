@@ -68,6 +68,10 @@ class Wishes(Marks):
         marks = json.dumps(sorted(self.forgotten() | digests))
         write_atomic(self._ensure() / "forgotten.json", marks)
 
+    def _recall(self, digest: str) -> None:
+        marks = json.dumps(sorted(self.forgotten() - {digest}))
+        write_atomic(self._ensure() / "forgotten.json", marks)
+
     def _retire(self, versions: dict[str, str]) -> None:
         text = json.dumps({**versions, **self.retired()}, sort_keys=True)
         write_atomic(self._ensure() / "retired.json", text)

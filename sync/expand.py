@@ -87,7 +87,7 @@ def run(
         if children and not policy.review:
             rows = (*frozen.examples, *children)
             challenger = Snapshot(frozen.project, frozen.config, rows, frozen.pool)
-            record["challenger"] = store.put_snapshot(challenger)
+            record["challenger"] = store.put_snapshot(challenger, clean=True)
         record |= {
             "plan": {"children": plan.children, "why": plan.why, "barren": plan.barren},
             "missing": candidates.missing,

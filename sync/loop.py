@@ -165,7 +165,7 @@ def want(world: World, project: str, terms: Terms, decision: Decision) -> None:
     store = world.store.project(project)
     store.sweep()
     snapshot, report = freeze(world.log, project, terms)
-    digest = store.put_snapshot(snapshot)
+    digest = store.put_snapshot(snapshot, clean=True)  # forgetting went first
     store.drop_verdict(digest)  # asked for again: settings may have changed; the log keeps a copy
     world.log.want(project, digest, decision.reason, report)
     store.answer_ask()

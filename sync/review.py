@@ -165,7 +165,7 @@ class Reviewer:
         digest = None
         if fit.rows:
             whole = replace(newest, examples=(*newest.examples, *fit.rows))
-            digest = self.store.put_snapshot(whole)
+            digest = self.store.put_snapshot(whole, clean=True)
         if fit.rows or there:  # a newer one that gains nothing is expanded afresh
             former = [c for c in challengers_of(there or {}) if c != digest]
             mine = {"snapshot": base, "challenger": digest, "former": former}

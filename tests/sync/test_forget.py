@@ -221,6 +221,28 @@ def test_what_was_only_judged_on_it_is_not_retired(house: House) -> None:
     assert [m.version for m in store_of(house).versions()] == [made]
 
 
+def test_a_snapshot_that_went_for_a_text_it_shares_is_frozen_again(house: House) -> None:
+    """It never held the task, so without the task the log freezes to the same bytes."""
+    connect(house.world, "1")
+    house.answer(6)
+    turn(house.world, "1")
+    shared = store_of(house).snapshot(house.wanted()).pool[0]["text"]
+    for n in range(40):
+        task = house.studio.add_task(sentence(n), note=shared)
+        turn(house.world, "1")
+        if task in store_of(house).blind():  # in no pool
+            break
+        house.studio.tasks.pop(task)
+    turn(house.world, "1", sweep=True)
+    store_of(house).ask("somebody")
+    house.judge(house.wanted())
+    turn(house.world, "1")
+    snapshot = house.wanted()
+    assert wish(house, "task", task)["snapshots"] == 1
+    assert house.wanted() == snapshot and snapshot not in store_of(house).forgotten()
+    assert store_of(house).snapshot(snapshot).pool
+
+
 MARKUP = """<View><HyperText name="t" value="$html"/><Choices name="c" toName="t">
 <Choice value="A"/><Choice value="B"/></Choices></View>"""
 ADDRESS = MARKUP.replace("HyperText", "Text").replace("$html", '$html" valueType="url')
