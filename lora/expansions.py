@@ -8,7 +8,7 @@ who was asked what, so that nothing is asked twice, whenever it was killed.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -69,6 +69,17 @@ class Expansions:
     def get(self, snapshot: str) -> dict[str, Any] | None:
         """The record of a human snapshot; None while there is none."""
         return _read(self._folder / f"{snapshot}.json")
+
+    def drop(self, snapshots: Set[str]) -> None:
+        """Remove what became of these: records of them, of challengers among them, of children
+        that were made of them and approved beside others; and what writers said, a cache of which
+        nobody knows whose children it has."""
+        for human, record in list(self._records()):
+            made_of = (record.get("review") or {}).get("made_of")
+            if not snapshots.isdisjoint({human, made_of, *challengers_of(record)}):
+                (self._folder / f"{human}.json").unlink(missing_ok=True)
+        if snapshots:
+            self.written.unlink(missing_ok=True)
 
     def ask_review(self, snapshot: str) -> None:
         """Note that somebody wants people to see the children of this human snapshot."""

@@ -104,16 +104,9 @@ def erase(store: ProjectStore, found: Found, lost: Lost) -> None:
         folder = store.adapter_folder(version)
         if folder.exists():
             shutil.rmtree(folder)
-    place = Expansions(store)
+    Expansions(store).drop(found.snapshots)
     for digest in sorted(found.snapshots):
-        human = place.human_of(digest)
-        for record in {digest, human or digest}:
-            (store.folder / "expansions" / f"{record}.json").unlink(missing_ok=True)
         store.drop_verdict(digest)
-    if found.snapshots:
-        place.written.unlink(
-            missing_ok=True
-        )  # a cache, of which nobody knows whose children it has
     pool = store.pool()
     kept = [p for p in pool if not lost.holds(p)]
     if len(kept) < len(pool):

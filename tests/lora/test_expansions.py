@@ -112,3 +112,19 @@ def test_a_wish_for_review_lasts_until_it_is_answered(project: ProjectStore) -> 
     place.answer_review()
     place.answer_review()
     assert place.review_asked() is None
+
+
+def test_what_became_of_a_snapshot_goes_wherever_it_was_copied_to(project: ProjectStore) -> None:
+    """A review's record stands under the rows that its children were approved beside."""
+    place, names = Expansions(project), {n: n * 64 for n in "abcdef"}
+    place.put(names["a"], {"challenger": None})
+    place.put(names["b"], {"challenger": names["c"], "review": {"made_of": names["a"]}})
+    place.put(names["d"], {"challenger": names["e"], "former": [names["f"]]})
+    place.written.write_text("said")
+    place.drop(set())
+    assert place.written.exists()
+    place.drop({names["a"]})
+    assert [place.get(names[n]) for n in "ab"] == [None, None] and place.get(names["d"])
+    assert not place.written.exists()
+    place.drop({names["f"]})
+    assert place.get(names["d"]) is None
