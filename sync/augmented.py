@@ -155,8 +155,10 @@ def last_record(world: World, project: str) -> dict[str, Any]:
 
 
 def _human(world: World, project: str) -> list[str]:
-    """The snapshots of human rows alone, oldest first."""
-    human = [str(r["snapshot"]) for r in world.log.rounds(project) if not is_challenger(r)]
+    """The snapshots of human rows alone that are still there, oldest first."""
+    gone = world.store.project(project).forgotten()
+    rounds = [r for r in world.log.rounds(project) if r["snapshot"] not in gone]
+    human = [str(r["snapshot"]) for r in rounds if not is_challenger(r)]
     if not human:
         raise NothingToExpand(
             f"project {project} has no round yet; a round is frozen once there are "
