@@ -49,8 +49,12 @@ class ForgetLog:
         with self._read() as db:
             if wish.kind == "annotator":
                 own = (c.project == project) & (c.author == wish.id)
-                theirs = frozenset(db.scalars(select(c.annotation).where(own).distinct()))
-                return Lost(annotations=theirs, approver=wish.id)
+                theirs = set(db.scalars(select(c.annotation).where(own)))
+                said = t.decisions.c  # in reviews; annotations are counted over all projects
+                own = (said.project == project) & (said.author == wish.id)
+                own &= said.annotation.is_not(None)
+                theirs |= set(db.scalars(select(said.annotation).where(own)))
+                return Lost(annotations=frozenset(theirs), approver=wish.id)
             own = (c.project == project) & (c.task == wish.id)
             ids = frozenset(db.scalars(select(c.annotation).where(own).distinct()))
             here = (tasks.project == project) & (tasks.task == wish.id)
@@ -68,8 +72,13 @@ class ForgetLog:
         query = select(c.seq).where((c.project == project) & (column == wish.id))
         if wish.kind == "task":
             query = select(tasks.task).where((tasks.project == project) & (tasks.task == wish.id))
+        said = t.decisions.c
         with self._read() as db:
-            return db.execute(query.limit(1)).first() is not None
+            if db.execute(query.limit(1)).first() is not None:
+                return True
+            own = (said.project == project) & (said.author == wish.id)
+            approved = select(said.seq).where(own).limit(1)
+            return wish.kind == "annotator" and db.execute(approved).first() is not None
 
     def erase(self, project: str, lost: Lost, snapshots: Iterable[str]) -> None:
         """Delete what is lost, and what was said of children of these snapshots, whose rounds are

@@ -134,7 +134,8 @@ class Reviewer:
         read = Readings(terms.schema, {c.id: c for c in children})
         held = self.studio.project(review.review).tasks
         since = review.heard - OVERLAP if review.heard and held == len(children) else None
-        states = list(self.studio.changed_tasks(review.review, since))
+        changed = list(self.studio.changed_tasks(review.review, since))
+        states = self.log.unforgotten(self.project, changed)
         fresh = [*_said(states, read, known)]
         if held != len(children):  # all were read
             fresh += _deleted(states, read.children, known)

@@ -118,7 +118,7 @@ class FakeStudio:
     def make_project(self, title: str, description: str, config: str, guide: str) -> str:
         self._heard("1")
         project = str(len(self.others) + 100)
-        self.others[project] = FakeStudio(config, description=description)
+        self.others[project] = FakeStudio(config, description=description, _ids=self._ids)
         return project
 
     def import_tasks(self, project: str, tasks: Sequence[NewTask]) -> None:

@@ -21,11 +21,13 @@ from lora.forget import erase, find
 from lora.store import ProjectStore
 from lora.wishes import Kind
 from sync import log_forget
+from sync.augmented import _human
 from sync.connect import connect
 from sync.forget import grant, told, wish_of
 from sync.groups import Place
 from sync.loop import turn
 from sync.operate import Impossible, Person
+from sync.studio_values import StudioError
 from tests.sync.house import ANSWER, House
 from tests.sync.reviewed import record_of, reviewed, says
 from tests.sync.versioned import committed
@@ -189,6 +191,39 @@ def test_there_deletes_it_in_label_studio_too(planted: Planted) -> None:
     assert task not in house.studio.tasks
     with pytest.raises(Impossible, match="by hand"):
         wish_of("annotator", 2, OPS, there=True)
+
+
+def test_what_label_studio_does_not_delete_keeps_nobody_from_annotating(planted: Planted) -> None:
+    house, store, text = planted.house, store_of(planted.house), planted.text
+    store.wish(wish_of("task", planted.task, OPS))
+    house.studio.fail_next = [StudioError("403, no such right")]
+    done = turn(house.world, "1")
+    assert any("forgetting is not over: 403" in p for p in done.problems)
+    assert done.pushed is not None and store.wishes()
+    turn(house.world, "1")
+    assert not store.wishes() and holds(house, text) == []
+
+
+def test_who_only_approved_children_is_known_too(planted: Planted) -> None:
+    house = planted.house
+    child = sorted(reviewed(house).tasks)[1]
+    reviewed(house).annotate(child, says("A"), author=9)
+    turn(house.world, "1")
+    log, asked = house.world.log, wish_of("annotator", 9, OPS)
+    assert log.knows("1", asked) and not log.knows("1", wish_of("annotator", 8, OPS))
+    wish(house, "annotator", 9)
+    snapshot = log.reviews("1")[0].snapshot
+    assert {d.author for d in log.decisions("1", snapshot)} == {1}, "nor is it heard again"
+    reviewed(house).annotate(child, says("A"), author=9)
+    turn(house.world, "1")
+    assert {d.author for d in log.decisions("1", snapshot)} == {1, 9}, "what they say later counts"
+
+
+def test_a_dry_run_is_about_a_snapshot_that_is_still_there(planted: Planted) -> None:
+    house = planted.house
+    first, second = _human(house.world, "1")
+    wish(house, "task", planted.task)
+    assert _human(house.world, "1") == [first, house.wanted()] and house.wanted() != second
 
 
 def test_it_waits_for_a_training_and_that_training_comes_to_nothing(
