@@ -1,7 +1,7 @@
 """The log's part about reviews: which children people were shown, and who decided what and when.
 
-`decisions` is append only, and each is entered in the audit log too (log_audit). What counts of a
-child is the latest decision on it that was not withdrawn.
+`decisions` is only added to, until something is forgotten, and each is entered in the audit log too
+(log_audit). What counts of a child is the latest decision on it that was not withdrawn.
 """
 
 from __future__ import annotations
