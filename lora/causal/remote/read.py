@@ -36,7 +36,7 @@ def read_models(raw: bytes, where: str) -> dict[str, int | None]:
     found = _json(raw)
     try:
         return {str(m["id"]): _context(m) for m in found["data"]}
-    except (KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError) as error:
         raise Refused(f"{where} lists no models") from error
 
 

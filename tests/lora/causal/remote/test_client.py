@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from lora.causal.remote.client import ATTEMPTS, Client, Server
+from lora.causal.remote.read import read_models
 from lora.errors import EngineDown, Refused
 
 GOOD = {"choices": [{"index": 0, "text": " hi", "finish_reason": "stop"}]}
@@ -157,3 +158,11 @@ def test_a_key_that_no_header_can_hold_is_refused_without_being_told() -> None:
         with pytest.raises(ValueError, match="no header can hold") as told:
             Server("http://127.0.0.1:9", key)
         assert "sh" not in str(told.value).replace("signs", "")
+
+
+@pytest.mark.parametrize(
+    "told", ["[]", '{"data": ["m"]}', '{"data": [{"id": "m", "meta": "x"}]}', "\xff"]
+)
+def test_a_list_of_models_that_cannot_be_read_is_refused(told: str) -> None:
+    with pytest.raises(Refused):
+        read_models(told.encode("latin-1"), "there")
