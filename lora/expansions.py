@@ -19,6 +19,9 @@ from lora.written import Answer, Written
 ASKED = "review-asked.json"  # beside the records
 
 
+GAVE_WAY = "newer answers came, or something is to be forgotten; the expansion stops for that"
+
+
 class Interrupted(Exception):
     """An expansion gave way to something that matters more; it can be taken up again."""
 
@@ -159,7 +162,7 @@ class Kept:
             some = prompts[i : i + self._batch]
             if any(p.digest not in self._written.said for p in some):
                 if not self._go_on():
-                    raise Interrupted("newer answers came; the expansion stops for them")
+                    raise Interrupted(GAVE_WAY)
                 said = list(self._write(some))
                 self.asked += len(some)
                 told = zip(some, said, strict=True)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from lora.errors import Refused
-from lora.expansions import Interrupted, Question
+from lora.expansions import GAVE_WAY, Interrupted, Question
 from lora.written import Answer, Written
 
 BATCH = 16
@@ -73,7 +73,7 @@ class Paid:
                 some = self._affordable(own)
                 if missing := [p for p in some if p.digest not in said]:
                     if not self._go_on():
-                        raise Interrupted("newer answers came; the expansion stops for them")
+                        raise Interrupted(GAVE_WAY)
                     self._ask(missing)
                 self._spent += sum(said[p.digest].tokens for p in some)
                 own = own[len(some) :]

@@ -39,7 +39,7 @@ from label_config.snapshot_json import region_to_dict
 from label_config.values import Example, Snapshot
 from lora.crossfit import CrossFit, Embedder, crossfit
 from lora.errors import LoraError
-from lora.expansions import Expansions, Interrupted, Kept
+from lora.expansions import GAVE_WAY, Expansions, Interrupted, Kept
 from lora.paid import Paid
 from lora.recipe import kind_of
 from lora.store import ProjectStore, Store, write_atomic
@@ -239,7 +239,7 @@ def sources_of(settings: Settings) -> tuple[Source, ...] | None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Exit 0: the record is written, or it gave way to newer answers. 2: it cannot be."""
+    """Exit 0: the record is written, or it gave way to something else. 2: it cannot be."""
     parser = argparse.ArgumentParser(prog="python -m sync.expand", description=__doc__)
     parser.add_argument("--project", required=True, help="the project's id")
     parser.add_argument("--snapshot", required=True, help="hash of the human snapshot")
@@ -257,11 +257,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             told = preview(store, given.snapshot, terms.settings, **known)
             write_atomic(given.preview, json.dumps(told, ensure_ascii=False))
             return 0
-        go_on = partial(_oldest, store, given.snapshot)
+        go_on = partial(_first, store, given.snapshot)
         with Expansions(store).expanding() as free:
             if not free:
                 log.info("another expansion of project %s is at work", given.project)
                 return 0
+            if not go_on():
+                raise Interrupted(GAVE_WAY)
             record = run(store, given.snapshot, terms.settings, **known, go_on=go_on)
     except Interrupted as reason:
         log.info("%s", reason)
@@ -273,8 +275,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _oldest(store: ProjectStore, snapshot: str) -> bool:
-    """Whether no other snapshot was frozen after this one: its training would matter more."""
+def _first(store: ProjectStore, snapshot: str) -> bool:
+    """Whether nothing matters more: no other snapshot was frozen after this one, whose training
+    would, and nothing is to be forgotten, of which no writer shall hear."""
+    if store.wishes():
+        return False
     own = store.folder / "snapshots" / f"{snapshot}.json"
     when = own.stat().st_mtime_ns
     return all(p.stat().st_mtime_ns <= when for p in own.parent.glob("*.json"))

@@ -65,7 +65,8 @@ def train(project: str, snapshot: str) -> str:
 def expand(project: str, snapshot: str) -> str:
     """Make children of a snapshot's human rows; what became of it is in the store.
 
-    Gives way to newer answers: then there is no record, and what writers said so far is kept.
+    Gives way to newer answers, and to what is to be forgotten: then there is no record, and what
+    writers said so far is kept.
     """
     die_with_parent()
     settings = load(os.environ)
@@ -80,7 +81,7 @@ def expand(project: str, snapshot: str) -> str:
     run(argv, log, threads=threads, timeout_s=timeout_s)
     record = place.get(snapshot)
     if record is None:
-        return "it gave way to newer answers, or to another expansion at work"
+        return "it gave way to something that matters more, or to another expansion at work"
     return str(record["policy"]["reason"])
 
 

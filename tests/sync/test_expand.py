@@ -16,9 +16,10 @@ from augment.gains import Gain
 from label_config.values import Choice, Example, Origin, Snapshot
 from lora.expansions import Expansions, Interrupted
 from lora.store import ProjectStore, Store
+from lora.wishes import Wish
 from settings import Augment, Gate, Settings, Train
 from sync import jobs
-from sync.expand import preview, run
+from sync.expand import main, preview, run
 from sync.review import children_of
 from tests.lora.causal.made import causal_base
 
@@ -219,3 +220,14 @@ def test_a_challenger_is_judged_beside_the_human_only_version(
     assert {"cold", "human"} <= looks.keys() and verdict["gate"]["learned"]["known"] in {0, 24}
     assert looks["human"]["look"]["value"] == pytest.approx(gain["difference"], abs=1e-3)
     assert verdict["promoted"] is all(one["passed"] for one in looks.values())
+
+
+def test_a_writer_hears_nothing_once_something_is_to_be_forgotten(
+    tmp_path: Path, place: ProjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    human, asked = frozen(place), list[str]()
+    monkeypatch.setattr("sync.expand.run", lambda *_, **__: asked.append("run"))
+    monkeypatch.setenv("ANNOTUNE_HOME", str(tmp_path))
+    place.wish(Wish("task", 1, "2026-01-01T00:00:00+00:00", "Anna"))
+    assert main(["--project", "1", "--snapshot", human]) == 0
+    assert asked == [] and Expansions(place).get(human) is None
