@@ -128,12 +128,11 @@ def text_of(page: Page, where: str) -> str:
 
 
 def chosen(page: Page) -> list[str]:
-    """The labels of Choices controls that are ticked."""
-    return [
-        str(box.get_attribute("name"))
-        for box in page.query_selector_all(".lsf-choice input[type=checkbox]")
-        if box.is_checked()
-    ]
+    """The labels of Choices controls that are ticked, looked at all at once: between two looks
+    the page may be drawn anew."""
+    ticked = "boxes => boxes.filter(box => box.checked).map(box => box.name)"
+    found: list[str] = page.eval_on_selector_all(".lsf-choice input[type=checkbox]", ticked)
+    return found
 
 
 def choose(page: Page, label: str) -> None:
@@ -165,10 +164,11 @@ def mark(page: Page, label: str, words: str, root: str = TEXT) -> None:
 
 def highlights(page: Page) -> list[str]:
     """The marked pieces of text that the editor shows, wherever they are."""
+    words = "marks => marks.map(mark => mark.innerText.trim())"
     return [
-        mark.inner_text().strip()
+        str(found)
         for frame in page.frames
-        for mark in frame.query_selector_all(".htx-highlight")
+        for found in frame.eval_on_selector_all(".htx-highlight", words)
     ]
 
 
@@ -187,7 +187,7 @@ def _holds(true: Callable[[], bool]) -> bool:
     try:
         return true()
     except PlaywrightError as error:
-        if "detached" in error.message or "destroyed" in error.message:
+        if any(word in error.message for word in ("detached", "destroyed", "not attached")):
             return False
         raise
 
