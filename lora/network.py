@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from lora.base import Base
+from lora.lean import lean
 from lora.packed import Packed, pack
 from lora.weights import SCALE, LoraTensors, Mode, Pair, Weights, packable, prepare
 from lora.windows import Pieces, Window, cut, read_pieces
@@ -142,6 +143,7 @@ class Network(Tree):
         for name, packed in self._packs.items():
             self._layers[name].__class__ = Packed
             self._layers[name]._parameters["weight"] = packed
+        self._states = lean(self.model)
 
     def twin(self) -> Network:
         return Network(self.base, self.mode, plain=self._plain, packs=self._packs)
@@ -172,7 +174,7 @@ class Network(Tree):
         with torch.inference_mode():
             inputs = pad([w.ids for w in windows], self.base.tokenizer.pad_token_id or 0)
             inputs = {k: v.to(self.model.device) for k, v in inputs.items()}
-            states = self.model(**inputs).last_hidden_state.float()
+            states = self._states(inputs["input_ids"], inputs["attention_mask"]).float()
             return states, inputs["attention_mask"].to(states.dtype)
 
 
