@@ -64,8 +64,8 @@ def saved(
 ) -> list[dict[str, Any]]:
     """Open the task, wait for the prediction to stand there, submit; what is then stored.
 
-    On a busy machine 1.23.2 now and then opens a task empty though it holds a prediction; it is
-    then loaded again.
+    On a busy machine 1.23.2 now and then opens a task empty though it holds a prediction, or draws
+    its page anew under a click on Submit, which is lost; the task is then opened again.
     """
     address = f"{studio.url}/projects/{here.id}/data?task={here.task['id']}"
     for attempt in range(1, LOADS + 1):
@@ -73,19 +73,24 @@ def saved(
         page.wait_for_selector('button:has-text("Submit")')
         try:
             page.wait_for_selector(shown, timeout=20_000)
-            break
         except TimeoutError:
             if attempt == LOADS:
                 raise
-    page.wait_for_timeout(1500)
-    page.click('button:has-text("Submit")')
-    until = time.monotonic() + 30
-    while True:
-        stored = here.api.call("GET", f"/api/tasks/{here.task['id']}/annotations/")
-        if stored:
+            continue
+        page.wait_for_timeout(1500)
+        page.click('button:has-text("Submit")')
+        if stored := _stored(here):
             return list(stored[0]["result"])
-        assert time.monotonic() < until, "the annotation was not saved"
+    raise AssertionError("the annotation was not saved")
+
+
+def _stored(here: StrictProject) -> list[dict[str, Any]]:
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        if stored := here.api.call("GET", f"/api/tasks/{here.task['id']}/annotations/"):
+            return list(stored)
         time.sleep(0.3)
+    return []
 
 
 def places(result: list[dict[str, Any]], paths: bool) -> set[tuple[object, ...]]:
