@@ -40,6 +40,14 @@ class Learner(torch.nn.Module):  # type: ignore[misc]
             for h, w, b in zip(self.starts, self.weights, self.biases, strict=True)
         }
 
+    def set_heads(self, found: Mapping[str, tuple[torch.Tensor, torch.Tensor]]) -> None:
+        """Take weights and biases by control; the others stay as they are."""
+        with torch.no_grad():
+            for head, weight, bias in zip(self.starts, self.weights, self.biases, strict=True):
+                if new := found.get(head.control.name):
+                    weight.copy_(new[0])
+                    bias.copy_(new[1])
+
     def pull_back(self, share: float) -> None:
         """Leave of all that was learned so much: LoRA's and the heads' change since the start."""
         with torch.no_grad():

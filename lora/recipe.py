@@ -20,7 +20,7 @@ from settings import Train
 
 WEIGHTS = "model.safetensors"
 
-FIT = 6
+FIT = 7
 """Raised when the fit itself changes, so that an old adapter is not taken for a new one's."""
 
 CAUSAL_FIT = 1

@@ -157,6 +157,21 @@ def test_many_answers_to_choices_alone_are_pulled_back_and_few_or_spans_are_not(
     assert not said(schema, len(rows) - 1)[0]
 
 
+@pytest.mark.model  # trains: seconds
+def test_of_many_answers_heads_meet_a_regression_and_of_few_they_do_not(
+    tiny: Base, schema: Schema, examples: list[Example], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = of(examples, "train")
+    choices = replace(schema, controls=tuple(c for c in schema.controls if c.form == "one"))
+    met = torch.full((3, tiny.hidden), 7.0), torch.full((3,), 5.0)
+    monkeypatch.setattr("lora.fit.meet_halfway", lambda *_: {"what": met})
+    for many in (len(rows) - 1, len(rows)):
+        monkeypatch.setattr("lora.fit.MANY_ANSWERS", many)
+        head = fit(tiny, choices, rows, (), FAST).heads["what"]
+        same = torch.equal(head.weight, met[0]) and torch.equal(head.bias, met[1])
+        assert same == (many < len(rows))
+
+
 def test_pulling_back_goes_from_where_learning_ended_to_where_it_began(
     tiny: Base, schema: Schema
 ) -> None:

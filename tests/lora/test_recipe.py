@@ -241,7 +241,7 @@ def test_the_fit_number_is_raised_when_its_numbers_change() -> None:
             plan.ENOUGH_SPANS,
         ),
         *(pseudo.POOL_SAMPLE, pseudo.POOL_CHARS, pseudo.SURE_SHARE, spans.WEIGHT),
-        *(pseudo.MANY_ANSWERS, pseudo.PER_LABEL, plan.MADE, fit.KEPT),
+        *(pseudo.MANY_ANSWERS, pseudo.PER_LABEL, plan.MADE, fit.KEPT, start.FROZEN_STRENGTH),
     ]
     digest = hashlib.sha256(repr(numbers).encode()).hexdigest()[:12]
-    assert (recipe.FIT, digest) == (6, "451f651a5bbc")
+    assert (recipe.FIT, digest) == (7, "b9d0fab0b4d2")
