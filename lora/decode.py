@@ -53,16 +53,15 @@ def decode(logits: torch.Tensor, counts: Sequence[int]) -> list[Path]:
     edges = _edges(counts)
     before = _before(states, edges)
     broken = (states == I) & (before == O)
-    for a, b in _texts_with(broken.any(axis=1), edges):
-        labels = np.flatnonzero(broken[a:b].any(axis=0))
-        states[a:b, labels] = _viterbi(chance[a:b, labels])
+    _mend(states, chance, broken, edges)
     sure = np.take_along_axis(chance, states[..., None], axis=2)[..., 0]
-    cells = np.argwhere(states == B)
-    found = [
-        (int(first), _end(states[:, label] == I, int(first)), int(label)) for first, label in cells
-    ]
-    each = np.exp(sure)
-    scored = [Found(a, b, k, float(min(1.0, each[a:b, k].mean()))) for a, b, k in found]
+    firsts, labels = np.nonzero(states == B)
+    lasts = _ends(states == I)[firsts, labels]
+    each = np.append(np.exp(sure).T.ravel(), 0.0)  # label after label, so that a span is a run
+    runs = np.stack([firsts, lasts], axis=1) + (labels * len(states))[:, None]
+    sums = np.add.reduceat(each, runs.ravel())[::2] if len(runs) else each[:0]
+    cells = (firsts, lasts, labels, np.minimum(1.0, sums / (lasts - firsts)))
+    scored = [Found(*cell) for cell in zip(*(c.tolist() for c in cells), strict=True)]
     return _paths(scored, np.exp(sure.sum(axis=1)), edges)
 
 
@@ -128,6 +127,15 @@ def _end(inside: npt.NDArray[np.bool_], first: int) -> int:
     return last
 
 
+def _ends(inside: npt.NDArray[np.bool_]) -> Ints:
+    """`_end` of every token and label at once."""
+    count = len(inside)
+    stops = np.where(inside, count, np.arange(count)[:, None])
+    nearest = np.minimum.accumulate(stops[::-1], axis=0)[::-1]
+    after: Ints = np.concatenate([nearest[1:], np.full((1, inside.shape[1]), count)])
+    return after
+
+
 def _paths(spans: Sequence[Found], sure: Floats, edges: Ints) -> list[Path]:
     """Spans and certainties of all texts, text by text."""
     by_text: list[list[Found]] = [[] for _ in edges[1:]]
@@ -139,6 +147,23 @@ def _paths(spans: Sequence[Found], sure: Floats, edges: Ints) -> list[Path]:
         Path(tuple(own), float(sure[a:b].mean()) if b > a else 1.0)
         for own, a, b in zip(by_text, edges[:-1], edges[1:], strict=True)
     ]
+
+
+def _mend(states: Ints, chance: Floats, broken: npt.NDArray[np.bool_], edges: Ints) -> None:
+    """Put the likeliest valid path wherever a text's label has a broken one: all of them side by
+    side, shorter ones followed by tokens that can only be O."""
+    marked: npt.NDArray[np.bool_] = broken.any(axis=1)
+    texts = _texts_with(marked, edges)
+    pairs = [(a, b, k) for a, b in texts for k in np.flatnonzero(broken[a:b].any(axis=0)).tolist()]
+    if not pairs:
+        return
+    table = np.full((max(b - a for a, b, _ in pairs), len(pairs), 3), -np.inf)
+    table[:, :, O] = 0.0
+    for column, (a, b, k) in enumerate(pairs):
+        table[: b - a, column] = chance[a:b, k]
+    paths = _viterbi(table)
+    for column, (a, b, k) in enumerate(pairs):
+        states[a:b, k] = paths[: b - a, column]
 
 
 def _viterbi(chance: Floats) -> Ints:
