@@ -152,8 +152,7 @@ def _paths(spans: Sequence[Found], sure: Floats, edges: Ints) -> list[Path]:
 def _mend(states: Ints, chance: Floats, broken: npt.NDArray[np.bool_], edges: Ints) -> None:
     """Put the likeliest valid path wherever a text's label has a broken one: all of them side by
     side, shorter ones followed by tokens that can only be O."""
-    marked: npt.NDArray[np.bool_] = broken.any(axis=1)
-    texts = _texts_with(marked, edges)
+    texts = _texts_with(np.logical_or.reduce(broken, axis=1), edges)
     pairs = [(a, b, k) for a, b in texts for k in np.flatnonzero(broken[a:b].any(axis=0)).tolist()]
     if not pairs:
         return
