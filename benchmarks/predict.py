@@ -199,7 +199,7 @@ def ask(client: httpx.Client, config: str, texts: Sequence[str]) -> list[str]:
 
 def over_http(folder: Path, config: str, dtype: str, texts: Sequence[str], quick: bool) -> Any:
     """Requests of 1, 25 and 1000 tasks to each server, in turn; and ours under many clients."""
-    plans = {1: (3 if quick else 20), 25: (2 if quick else 7), 1000: (1 if quick else 3)}
+    plans = {1: (3 if quick else 60), 25: (2 if quick else 7), 1000: (1 if quick else 3)}
     found: dict[str, Any] = {"tasks_per_request": {}}
     with (
         server("ours", folder, dtype) as ours,
