@@ -133,6 +133,8 @@ class Sync:
     """Tasks per request when predictions are renewed."""
     attempts: int = 3
     """How often a training of one snapshot is tried before it is parked."""
+    tabs: bool = True
+    """Keep tabs of what to look at again in Label Studio's Data Manager (docs/people.md)."""
 
 
 @dataclass(frozen=True)

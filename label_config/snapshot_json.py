@@ -65,6 +65,11 @@ def _example_to_dict(e: Example) -> dict[str, Any]:
     return body
 
 
+def _origin(raw: dict[str, Any]) -> Origin:
+    beside = raw.get("beside")
+    return Origin(**{**raw, "beside": None if beside is None else tuple(beside)})
+
+
 def _options(raw: dict[str, Any]) -> dict[str, tuple[Label, ...]]:
     return {k: tuple(_label_from_dict(x) for x in v) for k, v in raw.items()}
 
@@ -92,7 +97,7 @@ def snapshot_from_json(text: str) -> Snapshot:
                 side=e["side"],
                 texts=e["texts"],
                 answers=tuple(region_from_dict(r) for r in e["answers"]),
-                origin=Origin(**e["origin"]),
+                origin=_origin(e["origin"]),
                 options=_options(e.get("options", {})),
                 unasked={k: tuple(v) for k, v in e.get("unasked", {}).items()},
                 context=tuple(e.get("context", ())),

@@ -190,8 +190,9 @@ class Correction:
 @dataclass(frozen=True)
 class Origin:
     """Where an example comes from; synthetic ones name their parent and maker. `weight`: what one
-    counts in training beside a human row's 1; `approved_by`: the id in Label Studio of
-    who let a synthetic one in; `shown`: a prediction was in view when it was answered."""
+    counts in training beside a human row's 1, or a human one that people disagree on;
+    `approved_by`: the id in Label Studio of who let a synthetic one in; `shown`: a prediction was
+    in view when it was answered; `beside`: the other annotations that it was weighed against."""
 
     kind: Literal["human", "synthetic"] = "human"
     annotation: int | None = None
@@ -203,6 +204,7 @@ class Origin:
     weight: float | None = None
     approved_by: int | None = None
     shown: bool | None = None
+    beside: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)

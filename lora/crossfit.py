@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from label_config.controls import Control, Schema
+from label_config.controls import Control, Form, Schema
 from label_config.values import Example, Inputs
 from lora.base import Base
 from lora.examples import chosen
@@ -66,13 +66,15 @@ def crossfit(
     pool: Sequence[Mapping[str, str]] = (),
     seed: int = 0,
     folds: int = FOLDS,
+    forms: Sequence[Form] = ("one",),
 ) -> CrossFit:
     """Judges of the human train rows `examples`, in `folds` parts by group.
 
-    `pool`: unlabelled texts, which say what label names are like to any text.
+    `pool`: unlabelled texts, which say what label names are like to any text; `forms`: of controls
+    with one label of several that are judged (a scale's marks are labels like others).
     """
     fold = deal(examples, seed, folds)
-    controls = [c for c in schema.controls if c.form == "one" and c.options is None]
+    controls = [c for c in schema.controls if c.form in forms and c.options is None]
     judges: list[Judge] = []
     for number in range(folds):
         seen = [e for e in examples if fold[e.id] != number]

@@ -27,7 +27,8 @@ class Row:
     """One training window. `choices`: control -> the label values, or the number, that a human
     answered (absent: not answered). `tags`: control -> the spans in it, in pieces. `offered`:
     control -> the values of the options that the task brought. `second`: a pair's right text.
-    `unasked`: control of spans -> the labels nobody was asked to mark."""
+    `unasked`: control of spans -> the labels nobody was asked to mark. `weight`: what it counts in
+    the loss of whole-text answers, less than 1 where people disagree on them."""
 
     window: Window
     choices: Mapping[str, Goal] = field(default_factory=dict)
@@ -35,6 +36,7 @@ class Row:
     offered: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     second: Window | None = None
     unasked: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    weight: float = 1.0
 
     @property
     def answered(self) -> bool:
@@ -62,7 +64,8 @@ def rows_of_example(base: Base, schema: Schema, example: Example) -> list[Row]:
         }
         for w in train_windows(base, pieces)[:PER_TEXT]:
             tags = {n: in_window(m, w) for n, m in marks.items()}
-            rows.append(Row(w, choices, tags, offered, unasked=example.unasked))
+            unasked, weight = example.unasked, own_weight(example)
+            rows.append(Row(w, choices, tags, offered, unasked=unasked, weight=weight))
     pairs = [c for c in schema.controls if c.right_key is not None]
     return [*rows, *(r for c in pairs for r in _pair_rows(base, c, example))]
 
@@ -112,7 +115,7 @@ def _pair_rows(base: Base, control: Control, example: Example) -> list[Row]:
     if not choices or not all(t.strip() for t in texts):
         return []
     left, right = (train_windows(base, read_pieces(base, t))[0] for t in texts)
-    return [Row(left, choices, second=right)]
+    return [Row(left, choices, second=right, weight=own_weight(example))]
 
 
 def with_options(control: Control, examples: Sequence[Example]) -> Control:
@@ -147,6 +150,12 @@ def by_origin(examples: Sequence[Example]) -> tuple[list[Example], list[Example]
 def answered_rows(base: Base, schema: Schema, examples: Sequence[Example]) -> list[Row]:
     """The training rows of examples that carry anything to learn from."""
     return [r for e in examples for r in rows_of_example(base, schema, e) if r.answered]
+
+
+def own_weight(example: Example) -> float:
+    """What a human row counts beside others; synthetic ones are weighed together (`weight_of`)."""
+    given = example.origin.weight
+    return 1.0 if given is None or example.origin.kind != "human" else given
 
 
 def weight_of(synthetic: Sequence[Example], human: int) -> float:

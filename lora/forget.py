@@ -15,6 +15,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from label_config.values import Example, Snapshot
+from lora.doubts import Doubts
 from lora.errors import LoraError
 from lora.expansions import Expansions
 from lora.store import ProjectStore
@@ -38,7 +39,8 @@ class Lost:
 
     def _is_lost(self, e: Example) -> bool:
         approved = self.approver is not None and e.origin.approved_by == self.approver
-        return e.task in self.tasks or e.origin.annotation in self.annotations or approved
+        weighed = {e.origin.annotation, *(e.origin.beside or ())}
+        return e.task in self.tasks or not self.annotations.isdisjoint(weighed) or approved
 
     def in_pool(self, snapshot: Snapshot) -> bool:
         return any(self.holds(p) for p in snapshot.pool)
@@ -105,6 +107,7 @@ def erase(store: ProjectStore, found: Found, lost: Lost) -> None:
         if folder.exists():
             shutil.rmtree(folder)
     Expansions(store).drop(found.snapshots)
+    Doubts(store).drop(found.snapshots)
     for digest in sorted(found.snapshots):
         store.drop_verdict(digest)
     pool = store.pool()

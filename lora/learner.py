@@ -108,7 +108,7 @@ def collate(step: Step, heads: Sequence[Head], filler: int) -> dict[str, Any]:
     partners = torch.arange(len(rows))
     for n, (i, _) in enumerate(seconds):
         partners[i] = len(rows) + n
-    each = [(1 - NAMES_SHARE) / len(step.rows)] * len(step.rows)
+    each = [(1 - NAMES_SHARE) / len(step.rows) * r.weight for r in step.rows]
     each += [NAMES_SHARE / len(step.names)] * len(step.names) if step.names else []
     if step.made:
         each += [step.made_weight * (1 - NAMES_SHARE) / len(step.made)] * len(step.made)

@@ -71,6 +71,7 @@ def lineage_of(snapshot: Snapshot, digest: str, key: bytes) -> dict[str, Any]:
                 "task": e.task,
                 "side": e.side,
                 "digest": row_digest(key, e),
+                **({"beside": list(e.origin.beside)} if e.origin.beside else {}),
             }
             for e in humans
         ],

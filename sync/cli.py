@@ -38,6 +38,7 @@ from sync.connect import NothingToPredict, connect
 from sync.log import LogDown
 from sync.loop import World, turn
 from sync.options import as_json, store_of
+from sync.people import people
 from sync.processes import Supervisor
 from sync.prompt import prompt
 from sync.service import serve
@@ -259,6 +260,19 @@ def compare_(ctx: click.Context, project: str, bases: str, seeds: int, json_: bo
     _known(world, project)
     with _stopped_by_sigterm():
         found = compare(world, project, named, seeds)
+    show.text(json_, found.to_dict(), found.lines())
+
+
+@main.command("people")
+@click.argument("project")
+@as_json
+@click.pass_context
+def people_(ctx: click.Context, project: str, json_: bool) -> None:
+    """Say how far PROJECT's annotators agree, whether they read what they are shown, and what came
+    of what they were asked to look at again."""
+    world = _build(ctx)
+    _known(world, project)
+    found = people(world, project)
     show.text(json_, found.to_dict(), found.lines())
 
 

@@ -73,6 +73,7 @@ def connect(world: World, project: str) -> Connected:
         )
     version = world.backend.version(project, info.config)
     world.log.connect(project, info.title)
+    world.log.restore_tabs(project)  # sync makes them again
     hear(world, project, sweep=True)
     publish_pool(world, project, terms)
     _backend(world, project, version)

@@ -7,15 +7,10 @@ and counts in no rate.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from label_config import Schema
 from label_config.values import Correction, Quantity, Region, Span, Written, answer_key
-from label_config.wire import read_result
-from sync.log import Log
 from sync.log_shown import Shown, VersionSince
 from sync.studio_values import SeenAnnotation
 
@@ -111,54 +106,3 @@ def was_blind(annotation: SeenAnnotation, on_task: Iterable[Shown]) -> bool:
         and not (row.removed_at and row.removed_at <= opened_at(annotation))
         for row in on_task
     )
-
-
-@dataclass(frozen=True)
-class Rate:
-    """How many shown answers were changed; `unknown`: what was shown cannot be told."""
-
-    shown: int
-    changed: int
-    unknown: int
-    blind: int
-
-    @property
-    def value(self) -> float | None:
-        """Changed / shown; None where nothing was shown."""
-        return self.changed / self.shown if self.shown else None
-
-
-def correction_rate(log: Log, project: str, schema: Schema, after: datetime | None = None) -> Rate:
-    """The rate over current answers on tasks that are not blind (submitted after a moment).
-
-    Nothing is fetched for it: a span in a text that lies elsewhere makes its answer unknown.
-    """
-    if not schema.controls:
-        return Rate(0, 0, 0, 0)
-    elsewhere = any(o.url for o in schema.objects)
-    annotations = log.current_annotations(project)
-    tasks = {task.id: task for task in log.tasks(project, {a.task for a in annotations})}
-    rows: dict[int, list[Shown]] = defaultdict(list)
-    for row in log.shown(project, tasks=tasks):
-        rows[row.task].append(row)
-    versions = log.versions(project)
-    counted = {"shown": 0, "changed": 0, "unknown": 0, "blind": 0}
-    for a in annotations:
-        task = tasks.get(a.task)
-        if task is None or (after and a.created_at <= after):
-            continue
-        if task.place.blind:
-            counted["blind"] += 1
-            continue
-        seen = shown_to(a, rows[a.task], versions)
-        if seen is None:
-            counted["unknown"] += 1
-            continue
-        before = read_result(schema, task.data, seen.result)
-        kept = read_result(schema, task.data, a.result)
-        if elsewhere and (before.dropped or kept.dropped):
-            counted["unknown"] += 1
-            continue
-        counted["shown"] += 1
-        counted["changed"] += not compare(before.regions, kept.regions).accepted
-    return Rate(**counted)

@@ -7,8 +7,8 @@ under the config as it is now: what it no longer has is dropped from them and co
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -16,12 +16,14 @@ from label_config.controls import Schema
 from label_config.fetch import NotFetched
 from label_config.values import Example, Origin, Region, Side, Snapshot, Span
 from label_config.wire import read_result, task_texts
+from sync.consensus import Chosen, choose
 from sync.corrections import was_blind
 from sync.log import Log
 from sync.log_labels import Marked
 from sync.log_shown import Shown
 from sync.log_tasks import LoggedTask
 from sync.pool import pool_texts
+from sync.readings import by_task, read_answers
 from sync.studio_values import SeenAnnotation
 from sync.terms import Terms
 from sync.variants import Typed, apart_from, said_of, typed_variants
@@ -49,6 +51,8 @@ class FreezeReport:
     regulated: bool = False
     variants: int = 0
     """How many rows of `train` were typed by experts beside their answers."""
+    several: int = 0
+    """How many rows are answers that were weighed against others to the same task."""
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -57,14 +61,17 @@ class FreezeReport:
 def freeze(log: Log, project: str, terms: Terms, most: int = MOST) -> tuple[Snapshot, FreezeReport]:
     """A snapshot of what people answered, and the report on it.
 
-    One answer a task: a ground truth first, else the latest. An answer of which nothing fits the
+    One answer a task: a ground truth first; of several people's the one that reliable ones agree
+    on most, weighted by how far they do (sync/consensus.py). An answer of which nothing fits the
     config as it is now, one whose text cannot be fetched, and one on a blind task that may have
     been seen with a prediction, is left out of both sides.
     """
     upto = log.last_revision(project)
     tasks = {task.id: task for task in log.tasks(project)}
     shown: dict[int, list[Shown]] = defaultdict(list)
-    answers = _one_a_task(log.current_annotations(project))
+    annotations = log.current_annotations(project)
+    chosen = _weighed(log, project, terms, annotations)
+    answers = _one_a_task(annotations) | {t: c.reading.annotation for t, c in chosen.items()}
     for row in log.shown(project, tasks=answers):
         shown[row.task].append(row)
     since = log.labels_since(project)
@@ -78,7 +85,7 @@ def freeze(log: Log, project: str, terms: Terms, most: int = MOST) -> tuple[Snap
         elif len(examples) + len(variants) >= most:
             left_out[f"older than the latest {most} answers"] += 1
         else:
-            made = _row(terms, task, a, shown[a.task], since)
+            made = _row(terms, task, a, shown[a.task], since, chosen.get(a.task))
             if isinstance(made.example, str):
                 left_out[made.example] += 1
             else:
@@ -103,7 +110,22 @@ def freeze(log: Log, project: str, terms: Terms, most: int = MOST) -> tuple[Snap
         base=terms.base,
         regulated=terms.regulated,
         variants=len(apart.examples),
+        several=sum(e.origin.beside is not None for e in examples),
     )
+
+
+def _weighed(
+    log: Log, project: str, terms: Terms, annotations: Sequence[SeenAnnotation]
+) -> dict[int, Chosen]:
+    """The answer of each task that several people answered."""
+    who: dict[int, set[int | None]] = defaultdict(set)
+    for a in annotations:
+        who[a.task].add(a.author)
+    several = {task for task, people in who.items() if len(people) > 1}
+    if not several:
+        return {}
+    readings = read_answers(log, project, terms.schema, tasks=several)
+    return choose(terms.schema, by_task(readings))
 
 
 def _blind_texts(
@@ -145,6 +167,7 @@ def _row(
     a: SeenAnnotation,
     shown: list[Shown],
     since: Mapping[Marked, datetime],
+    chosen: Chosen | None = None,
 ) -> _Row:
     blind = was_blind(a, shown)
     if task.place.blind and not blind:
@@ -174,13 +197,22 @@ def _row(
         side=_side(task),
         texts=texts.by_key,
         answers=read.regions,
-        origin=Origin(kind="human", annotation=a.id, shown=None if blind else True),
+        origin=_origin(a, blind, chosen),
         options=texts.options,
         unasked=unasked,
         context=said_of(schema, read.typed),
     )
     limit = terms.settings.backend.max_text
     return _Row(example, read.vanished, typed_variants(schema, example, read.typed, limit))
+
+
+def _origin(a: SeenAnnotation, blind: bool, chosen: Chosen | None) -> Origin:
+    """`weight`: of rows to learn from that people disagree on."""
+    origin = Origin(kind="human", annotation=a.id, shown=None if blind else True)
+    if chosen is None or not chosen.beside:
+        return origin
+    weight = None if chosen.reading.blind_task else chosen.weight
+    return replace(origin, beside=chosen.beside, weight=weight)
 
 
 def _holds_more(schema: Schema, result: object) -> bool:

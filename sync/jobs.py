@@ -1,4 +1,4 @@
-"""The jobs a worker runs, by dotted name: `sync.jobs.train`, `sync.jobs.expand`, `sync.jobs.ask`.
+"""The jobs a worker runs, by dotted name: `sync.jobs.train`, `.expand`, `.doubt` and `.ask`.
 
 A worker needs the store and the base, never the log: it reads a snapshot, has a subprocess fit
 and judge a candidate, takes the gate's word, and writes version, CURRENT and verdict. Each step
@@ -19,6 +19,7 @@ from typing import Any
 from lora.adapter import Manifest, Recipe
 from lora.approved import unapproved
 from lora.card import add_verdict
+from lora.doubts import Doubts
 from lora.errors import Moved
 from lora.expansions import Expansions
 from lora.moves import GATE
@@ -83,6 +84,19 @@ def expand(project: str, snapshot: str) -> str:
     if record is None:
         return "it gave way to something that matters more, or to another expansion at work"
     return str(record["policy"]["reason"])
+
+
+def doubt(project: str, snapshot: str) -> str:
+    """Find the answers of a snapshot that a model which never saw them would not have given."""
+    die_with_parent()
+    settings = load(os.environ)
+    place = Doubts(Store(settings.store).project(project))
+    if place.get(snapshot) is None:
+        argv = [sys.executable, "-m", "sync.doubt", "--project", project, "--snapshot", snapshot]
+        log = settings.home / "logs" / f"doubt-{project}-{snapshot[:8]}.log"
+        run(argv, log, threads=settings.train.threads, timeout_s=settings.queue.timeout_s)
+    found = place.get(snapshot)
+    return "its snapshot was forgotten" if found is None else f"{len(found)} answers are doubted"
 
 
 def human_version(store: ProjectStore, snapshot: str) -> str | None:

@@ -24,6 +24,7 @@ from sync.log_labels import LabelLog
 from sync.log_reviews import ReviewLog
 from sync.log_rounds import RoundLog
 from sync.log_shown import ShownLog, remember_predictions
+from sync.log_tabs import TabLog
 from sync.log_tasks import TaskLog
 from sync.studio_values import SeenAnnotation, TaskState
 
@@ -58,7 +59,7 @@ class Appended:
 @dataclass(frozen=True)
 class Counts:
     """A project in numbers. `answers` are live and not skipped, `blind` of them on blind tasks;
-    `new` ones are in no snapshot yet."""
+    `new` ones are in no snapshot yet; one that was only saved again as it was is not new."""
 
     tasks: int
     blind_tasks: int
@@ -71,7 +72,7 @@ class Counts:
     """Age of the oldest new answer in seconds, by when it was first seen; 0 without one."""
 
 
-class Log(TaskLog, ShownLog, RoundLog, LabelLog, ReviewLog, AuditLog, ForgetLog):
+class Log(TaskLog, ShownLog, RoundLog, LabelLog, ReviewLog, TabLog, AuditLog, ForgetLog):
     """One log database for all projects; opening it creates what is missing.
 
     Raises NewerLog when a later program wrote it, LogDown when the database does not answer.
@@ -209,8 +210,14 @@ class Log(TaskLog, ShownLog, RoundLog, LabelLog, ReviewLog, AuditLog, ForgetLog)
             c = t.rounds.c
             last = select(func.max(c.upto), func.count()).where(c.project == project)
             upto, rounds = db.execute(last).one()
+            late = [h.annotation for h in heads if h.seq > (upto or 0) and h.n > 1]
+            before = _contents(db, project, late, upto or 0)
         kept = [h for h in heads if h.state == "kept"]
-        fresh = [h.seen_at for h in kept if h.seq > (upto or 0)]
+        fresh = [
+            h.seen_at
+            for h in kept
+            if h.seq > (upto or 0) and before.get(h.annotation) != h.content  # saved as it was
+        ]
         return Counts(
             tasks=len(sides),
             blind_tasks=sum(sides.values()),
@@ -245,6 +252,19 @@ def _heads(project: str, ids: Sequence[int] | None = None) -> Select[Any]:
     top = last.group_by(c.annotation).subquery()
     same = and_(c.annotation == top.c.annotation, c.n == top.c.n, c.project == project)
     return select(t.revisions).join(top, same).order_by(c.annotation)
+
+
+def _contents(
+    db: Connection, project: str, annotations: Sequence[int], upto: int
+) -> dict[int, str]:
+    """What these annotations said at a revision, as far as they stood then."""
+    c, found = t.revisions.c, dict[int, str]()
+    for part in t.chunks(annotations):
+        query = select(c.annotation, c.content, c.state).order_by(c.seq)
+        here = (c.project == project) & c.annotation.in_(part) & (c.seq <= upto)
+        for r in db.execute(query.where(here)):
+            found[r.annotation] = r.content if r.state == "kept" else ""
+    return found
 
 
 def _take_in(

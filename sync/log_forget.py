@@ -89,11 +89,7 @@ class ForgetLog:
                 these = (c.project == project) & c.annotation.in_(part)
                 db.execute(t.revisions.delete().where(these))
             for part in t.chunks(sorted(lost.tasks)):
-                for table in (
-                    t.revisions,
-                    t.shown,
-                    t.tasks,
-                ):  # revisions without an annotation: none
+                for table in (t.listed, t.revisions, t.shown, t.tasks):
                     own = (table.c.project == project) & table.c.task.in_(part)
                     db.execute(table.delete().where(own))
             said = t.decisions.c

@@ -245,6 +245,26 @@ tombstones = Table(
     Column("at", Moment, nullable=False),
 )
 
+tabs = Table(
+    "tabs",  # tabs that sync keeps in Label Studio's Data Manager
+    metadata,
+    Column("project", Project, ForeignKey("projects.project"), primary_key=True),
+    Column("kind", String(16), primary_key=True),
+    Column("tab", Number, nullable=False),  # its id there
+    Column("tasks", Json, nullable=False),  # what it was last told to show
+    Column("stamp", Text, nullable=False),  # of what that was drawn from
+    Column("deleted_at", Moment),  # by a person: it is not made again
+)
+
+listed = Table(
+    "listed",  # tasks that people were asked to look at again, and since when
+    metadata,
+    Column("project", Project, ForeignKey("projects.project"), primary_key=True),
+    Column("kind", String(16), primary_key=True),
+    Column("task", Number, primary_key=True, autoincrement=False),
+    Column("since", Moment, nullable=False),
+)
+
 _KEPT = "the audit log is append only"
 for _verb in ("UPDATE", "DELETE"):
     _ddl = (

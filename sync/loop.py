@@ -11,12 +11,13 @@ from datetime import datetime
 
 from jobs import Jobs, QueueDown
 from label_config import InvalidConfig
+from lora.doubts import JUDGED, Doubts
 from lora.expansions import Expansions
 from lora.store import Store
 from settings import Settings
 from sync.audit import hear_moves, hear_settings, leave_broken
 from sync.backend_client import BackendClient, BackendDown
-from sync.challenge import Challenge, makes_children, next_step
+from sync.challenge import Challenge, human_snapshot, makes_children, next_step
 from sync.decide import Decision, Situation, decide, due, resting
 from sync.forget import grant
 from sync.freeze import freeze
@@ -27,13 +28,16 @@ from sync.push import Pushed, push, retire
 from sync.resting import drift, plateau
 from sync.review import Reviewer
 from sync.studio_values import ProjectInfo, StudioError, StudioLike
+from sync.tabs import keep_tabs
 from sync.terms import Terms, read_terms, terms_or_default
 
 TRAIN = "sync.jobs.train"
 EXPAND = "sync.jobs.expand"
+DOUBT = "sync.jobs.doubt"
 QUIET_S = 20.0  # old predictions are removed when nobody answered for so long
 START_S = 30.0  # a worker forks and imports this long before it holds the trainer's lock
 AGAIN_S = 1800.0  # an expansion that was killed, or failed, is taken up again after so long
+PAUSE_S = 60.0  # nobody answered for so long: the next training is not what people wait for
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,7 @@ class Turn:
 
 def turn(world: World, project: str, sweep: bool = False) -> Turn:
     """One turn: forget, hear, adopt, keep account, publish the pool, decide, train, review, expand,
-    push, retire."""
+    doubt, push, retire, show again."""
     unforgotten = forget(world, project)
     changes, info = hear(world, project, sweep)
     adopt(world, project)
@@ -83,6 +87,7 @@ def turn(world: World, project: str, sweep: bool = False) -> Turn:
     try:
         keep_training(world, project)
         expand(world, project, terms)
+        doubt(world, project, terms)
     except QueueDown as down:
         done.problems.append(str(down))
     try:
@@ -91,6 +96,10 @@ def turn(world: World, project: str, sweep: bool = False) -> Turn:
     except BackendDown as down:
         done.problems.append(str(down))
     retire(world.log, world.studio, project, world.settings.studio.lock_s, QUIET_S)
+    try:
+        show_again(world, project, terms, sweep)
+    except StudioError as problem:
+        done.problems.append(f"the tabs of what to look at again wait: {problem}")
     return done
 
 
@@ -223,6 +232,33 @@ def expand(world: World, project: str, terms: Terms) -> None:
         if state == "unknown" or over:
             world.jobs.forget(job_id)
             world.jobs.enqueue(EXPAND, project, step, job_id=job_id)
+
+
+def doubt(world: World, project: str, terms: Terms) -> None:
+    """After a round is judged, have models read the answers of rows they never saw, unless people
+    are about to bring the next training: that goes first. Raises QueueDown."""
+    log, store = world.log, world.store.project(project)
+    rounds = log.rounds(project)
+    asked = world.settings.sync.tabs and any(c.form in JUDGED for c in terms.schema.controls)
+    if not asked or not rounds or rounds[-1]["state"] != "settled" or store.wishes():
+        return
+    snapshot = human_snapshot(rounds[-1])
+    soon = 2 * log.counts(project).new >= terms.settings.train.every
+    if Doubts(store).has(snapshot) or (soon and log.quiet_for(project) < PAUSE_S):
+        return
+    job_id = f"doubt-{project}-{snapshot[:16]}"
+    state, seconds = world.jobs.state(job_id)
+    if state == "unknown" or (state != "waiting" and seconds > AGAIN_S):
+        world.jobs.forget(job_id)
+        world.jobs.enqueue(DOUBT, project, snapshot, job_id=job_id)
+
+
+def show_again(world: World, project: str, terms: Terms, look: bool) -> None:
+    """Keep the tabs of what people should look at again, and of the blind audit. Raises
+    StudioError."""
+    if world.settings.sync.tabs:
+        store = world.store.project(project)
+        keep_tabs(world.log, world.studio, store, project, terms, look)
 
 
 def push_predictions(world: World, project: str, terms: Terms) -> Pushed:

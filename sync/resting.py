@@ -13,8 +13,8 @@ from math import ceil, comb
 from typing import Any
 
 from label_config import Schema
-from sync.corrections import Rate, correction_rate
 from sync.log import Log
+from sync.readings import Rate, correction_rate
 
 LEAST_BLIND = 100  # labels; on fewer a gain of some points cannot be told from none
 WORTH = 0.005  # a mean gain of less is none
@@ -75,13 +75,17 @@ def rise(whole: Rate, late: Rate) -> str | None:
     shown, changed = whole.shown - late.shown, whole.changed - late.changed
     if min(shown, late.shown) < LEAST_SHOWN or late.changed * shown <= changed * late.shown:
         return None
-    ways = range(late.changed, min(late.shown, whole.changed) + 1)
-    of = comb(whole.shown, late.shown)
-    rest = whole.shown - whole.changed
-    p = sum(comb(whole.changed, k) * comb(rest, late.shown - k) for k in ways) / of
+    p = luck(late.changed, late.shown, whole.changed, whole.shown)
     if p > RARE:
         return None
     return (
         f"corrections rose: {late.changed} of the last {late.shown} shown answers were changed, "
         f"{changed} of the {shown} before"
     )
+
+
+def luck(late_hits: int, late: int, hits: int, whole: int) -> float:
+    """How often chance alone puts so many of the `hits` among the `late` of all (Fisher)."""
+    ways = range(late_hits, min(late, hits) + 1)
+    rest = whole - hits
+    return sum(comb(hits, k) * comb(rest, late - k) for k in ways) / comb(whole, late)

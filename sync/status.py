@@ -7,10 +7,12 @@ from typing import Any
 
 from jobs import QueueDown
 from lora.store import ProjectStore
+from sync.agreement import together
 from sync.backend_client import BackendDown
-from sync.corrections import correction_rate
+from sync.bias import meter
 from sync.groups import is_blind
 from sync.loop import World, time_to_train
+from sync.readings import by_task, rate_of, read_answers
 from sync.studio_values import StudioError
 from sync.terms import Terms, terms_or_default
 
@@ -41,6 +43,8 @@ def status(world: World, project: str) -> dict[str, Any]:
         for version, why in store.quarantined().items()
         if version in (store.current().version, store.current().previous)
     ]
+    readings = read_answers(log, project, terms.schema)
+    problems += meter(readings, log.rounds(project))["warnings"]
     return {
         "project": project,
         "title": log.title(project),
@@ -58,7 +62,8 @@ def status(world: World, project: str) -> dict[str, Any]:
         "training": store.is_training() or wanted is not None,
         "decision": time_to_train(world, project, terms).reason,
         "rounds": counts.rounds,
-        "correction_rate": correction_rate(log, project, terms.schema).value,
+        "correction_rate": rate_of(readings).value,
+        "agreement": together(terms.schema, by_task(readings)).same,
         "last_verdict": log.last_verdict(project),
         "problems": problems,
     }

@@ -20,6 +20,7 @@ from label_studio_sdk.core.api_error import ApiError
 
 from sync.studio_erase import Erasing
 from sync.studio_read import BEGINNING, read_task_state
+from sync.studio_tabs import Tabbing
 from sync.studio_values import (
     UNCERTAINTY,
     BackendInfo,
@@ -42,7 +43,7 @@ CONNECT_S = 5.0
 TITLE = 50  # characters of a title
 
 
-class Studio(Erasing):
+class Studio(Erasing, Tabbing):
     """One Label Studio, reached with one token of either kind (personal access JWT, or legacy)."""
 
     def __init__(self, url: str, token: str, timeout_s: float = 30.0, page: int = 500) -> None:
@@ -331,8 +332,9 @@ class Studio(Erasing):
             raise ApiError(status_code=response.status_code, body=None)
         return None if response.status_code == 204 else response.json()
 
-    def _gone(self, path: str) -> None:
-        _asked(lambda: self._json("DELETE", path))
+    def _answered(self, method: str, path: str, params: Any = None, body: object = None) -> Any:
+        retries = RETRIES if method in ("GET", "DELETE") else 0  # doubles are not refused
+        return _asked(lambda: self._json(method, path, params, body, retries))
 
 
 PROJECT_FIELDS = {"include": "id,title,label_config,model_version,sampling,task_number"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from contextlib import suppress
+from typing import Any
 
 from sync.studio_values import NoSuchProject
 
@@ -12,8 +13,8 @@ class Erasing:
     """Deletions; what is gone already is no error."""
 
     @abstractmethod
-    def _gone(self, path: str) -> None:
-        """DELETE; raises StudioError, NoSuchProject where nothing is there."""
+    def _answered(self, method: str, path: str) -> Any:
+        """One request, its JSON. Raises StudioError, NoSuchProject where nothing is there."""
 
     def delete_project(self, project: str) -> None:
         """Delete a project of our own, its tasks and what was said of them."""
@@ -29,4 +30,4 @@ class Erasing:
 
     def _once(self, path: str) -> None:
         with suppress(NoSuchProject):
-            self._gone(path)
+            self._answered("DELETE", path)

@@ -20,6 +20,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from label_config.values import Task
+from sync.studio_tabs import Filters, TabInfo
 
 UNCERTAINTY = "Uncertainty sampling"
 
@@ -196,5 +197,18 @@ class StudioLike(Protocol):
     def delete_task(self, task: int) -> None: ...
 
     def delete_annotation(self, annotation: int) -> None: ...
+
+    def tabs(self, project: str) -> list[TabInfo]: ...
+
+    def make_tab(
+        self,
+        project: str,
+        title: str,
+        mark: str = "",
+        filters: Filters | None = None,
+        ordering: Sequence[str] = (),
+    ) -> int: ...
+
+    def fill_tab(self, project: str, tab: TabInfo, filters: Filters) -> None: ...
 
     def close(self) -> None: ...

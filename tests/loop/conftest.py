@@ -225,6 +225,7 @@ def annotune(studio: Studio, redis_server: RedisServer, tmp_path: Path) -> Itera
         "ANNOTUNE_SYNC_URL": f"http://127.0.0.1:{receiver}",
         "ANNOTUNE_SYNC_SECRET": "test-secret",
         "ANNOTUNE_SYNC_POLL_S": "1",
+        "ANNOTUNE_SYNC_TABS": "0",  # they have tests of their own; here every second counts
         "ANNOTUNE_TRAIN_EVERY": "12",
         "ANNOTUNE_TRAIN_LEAST": "6",
         "ANNOTUNE_TRAIN_STEPS": "8",

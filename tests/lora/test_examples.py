@@ -202,3 +202,15 @@ def test_what_an_expert_said_is_in_no_row(tiny: Base, schema: Schema) -> None:
     assert said != plain and said.inputs == plain.inputs
     rows = rows_of_example(tiny, schema, said)
     assert rows and rows == rows_of_example(tiny, schema, plain)
+
+
+def test_a_row_that_people_disagree_on_counts_less(tiny: Base, schema: Schema) -> None:
+    plain, unsure, made = (example(n, "play the red song", "play") for n in (1, 2, 3))
+    unsure = replace(unsure, origin=replace(unsure.origin, weight=0.6))
+    made = replace(made, origin=replace(made.origin, kind="synthetic", weight=0.2))
+    rows = [r for e in (plain, unsure, made) for r in rows_of_example(tiny, schema, e)]
+    assert [r.weight for r in rows] == [1.0, 0.6, 1.0]  # children are weighed together
+    heads = list(heads_of(tiny, schema, 1).values())
+    shares = collate(Step(tuple(rows[:2])), heads, 0)["share_of_row"]
+    even = collate(Step((rows[0], rows[0])), heads, 0)["share_of_row"]
+    assert shares[0] == even[0] and shares[1] == pytest.approx(0.6 * float(even[1]))

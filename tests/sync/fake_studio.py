@@ -14,6 +14,7 @@ from itertools import count
 from typing import Any
 
 from label_config.values import Task
+from sync.studio_tabs import Filters, TabInfo
 from sync.studio_values import (
     UNCERTAINTY,
     BackendInfo,
@@ -44,6 +45,7 @@ class FakeStudio:
     imports: list[list[NewPrediction]] = field(default_factory=list)
     others: dict[str, FakeStudio] = field(default_factory=dict)
     description: str = ""
+    views: dict[int, TabInfo] = field(default_factory=dict)
     users: dict[int, str] = field(default_factory=lambda: {1: "ann@house", 2: "bob@house"})
     _ids: Iterator[int] = field(default_factory=lambda: count(1))
 
@@ -102,7 +104,51 @@ class FakeStudio:
         ]
         return [task for _, task in sorted(queue, key=lambda pair: pair[0] or 0.0)]
 
+    def rename_tab(self, number: int, title: str) -> None:
+        """A person saves a tab under another name; the page drops what it does not know."""
+        old = self.views[number]
+        data = {k: v for k, v in old.data.items() if k != "annotune"} | {"title": title}
+        self.views[number] = TabInfo(number, title, "", data)
+
+    def shown_in(self, number: int) -> list[int]:
+        """The tasks that a tab shows."""
+        items = self.views[number].data.get("filters", {}).get("items")
+        if items is None:
+            return sorted(self.tasks)
+        if items[0]["filter"] == "filter:tasks:id":
+            return sorted(set(self.tasks) & {i["value"] for i in items})
+        named = set(map(int, items[0]["value"].split()))
+        return sorted(t for t, s in self.tasks.items() if named & {a.id for a in s.annotations})
+
     # ---- the seam
+
+    def tabs(self, project: str) -> list[TabInfo]:
+        self._heard(project)
+        self.lists += 1
+        return list(self.views.values())
+
+    def make_tab(
+        self,
+        project: str,
+        title: str,
+        mark: str = "",
+        filters: Filters | None = None,
+        ordering: Sequence[str] = (),
+    ) -> int:
+        self._heard(project)
+        number = next(self._ids)
+        data: dict[str, Any] = {"title": title, "ordering": list(ordering)}
+        if filters is not None:
+            data |= {"annotune": mark, "filters": filters.to_wire()}
+        self.views[number] = TabInfo(number, title, mark, data)
+        return number
+
+    def fill_tab(self, project: str, tab: TabInfo, filters: Filters) -> None:
+        self._heard(project)
+        if tab.id not in self.views:
+            raise NoSuchProject(project)
+        data = {**tab.data, "filters": filters.to_wire()}
+        self.views[tab.id] = replace(tab, data=data)
 
     def _heard(self, project: str) -> None:
         if self.fail_next:

@@ -107,7 +107,7 @@ def open_house(tmp_path: Path) -> Iterator[House]:
         settings = Settings(
             home=tmp_path,
             backend=Backend(url=stub.url, password="pw"),
-            sync=Sync(secret="s3cret", attempts=2),
+            sync=Sync(secret="s3cret", attempts=2, tabs=False),  # tests of the tabs want them
             blind=Blind(share=0.3),
             train=Train(every=6, least=4),
         )

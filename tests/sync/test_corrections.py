@@ -12,10 +12,11 @@ import pytest
 
 from label_config import read_schema
 from label_config.values import Choice, Quantity, Region, Span, Task, Written
-from sync.corrections import Rate, compare, correction_rate, shown_to, was_blind
+from sync.corrections import compare, shown_to, was_blind
 from sync.groups import Place
 from sync.log import Log
 from sync.log_shown import Shown, VersionSince
+from sync.readings import Rate, correction_rate
 from sync.studio_values import SeenAnnotation, SeenPrediction, TaskState
 
 T0 = datetime(2026, 11, 22, 7, 0, tzinfo=timezone.utc)

@@ -121,6 +121,16 @@ class Report:
         return {"upto": self.upto}
 
 
+def test_an_answer_that_was_saved_as_it_is_is_not_new(log: Log) -> None:
+    log.append("1", [state(annotation()), state(annotation(12, task=2), task=2)], PLACES)
+    log.want("1", "a" * 64, "because", Report(log.last_revision("1")))
+    log.append("1", [state(annotation(updated_at=T0 + timedelta(minutes=9)))], {})
+    assert (log.counts("1").new, log.counts("1").answers) == (0, 2)
+    other = annotation(updated_at=T0 + timedelta(minutes=10), result=[{"from_name": "x"}])
+    log.append("1", [state(other)], {})
+    assert log.counts("1").new == 1
+
+
 def test_new_answers_are_those_no_snapshot_has(log: Log) -> None:
     log.append("1", [state(annotation())], PLACES)
     assert (log.counts("1").answers, log.counts("1").new) == (1, 1)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sync import resting
-from sync.corrections import Rate
+from sync.readings import Rate
 from sync.resting import drift, plateau, rise
 
 V1 = "v1-00000000"
