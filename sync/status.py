@@ -9,6 +9,7 @@ from jobs import QueueDown
 from lora.store import ProjectStore
 from sync.backend_client import BackendDown
 from sync.corrections import correction_rate
+from sync.curve import curve_of
 from sync.groups import is_blind
 from sync.loop import World, time_to_train
 from sync.studio_values import StudioError
@@ -58,6 +59,7 @@ def status(world: World, project: str) -> dict[str, Any]:
         "training": store.is_training() or wanted is not None,
         "decision": time_to_train(world, project, terms).reason,
         "rounds": counts.rounds,
+        "curve": curve_of(log, store).sentence,
         "correction_rate": correction_rate(log, project, terms.schema).value,
         "last_verdict": log.last_verdict(project),
         "problems": problems,
