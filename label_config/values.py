@@ -140,6 +140,10 @@ def answer_key(region: Region) -> tuple[object, ...]:
     return (region.from_name, region.to_name, labels)
 
 
+BLIND = "blind"
+"""The reason of a prediction that is withheld: its task is answered without one in view."""
+
+
 @dataclass(frozen=True)
 class Prediction:
     """One task's answer by one model version. `reason` says why it is empty, where it is."""

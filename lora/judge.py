@@ -87,7 +87,7 @@ def judge(
 
     `schema`: what is judged, where that is more than the contestant's base can answer.
     """
-    schema, answers = schema or loaded.schema, _answering(network)
+    schema, answers = schema or loaded.schema, answering(network)
     rows = sorted(holdout, key=lambda e: e.id)
     got = [
         a.regions
@@ -144,7 +144,7 @@ def _labels(
     return {control: labels for control, labels in often.items() if labels}
 
 
-def _answering(network: Tree) -> Callable[[Loaded, Sequence[Inputs]], list[Answer]]:
+def answering(network: Tree) -> Callable[[Loaded, Sequence[Inputs]], list[Answer]]:
     if isinstance(network, Network):
         return partial(answer, network)
     from lora.causal.answer import Answerer, Limits  # here: an encoder's trainer needs none of it

@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import Any
 
 from label_config.controls import Schema
-from label_config.values import Prediction, Task
+from label_config.values import BLIND, Prediction, Task
 from label_config.wire import Texts, task_texts
 from lora.answer import Answer
 from lora.base import Base
@@ -247,7 +247,7 @@ def _prediction(
 ) -> Prediction:
     empty = Prediction(task.id, (), 0.0, loaded.version)
     if blind:
-        return replace(empty, score=BLIND_SCORE, reason="blind")
+        return replace(empty, score=BLIND_SCORE, reason=BLIND)
     if not texts.by_key and not texts.missing:
         why = "the label config has nothing that this base can predict"
         if loaded.schema.unsupported:

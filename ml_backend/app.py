@@ -20,6 +20,7 @@ from ml_backend import faults
 from ml_backend.auth import BasicAuth
 from ml_backend.calls import BadBody, read_body, read_predict, read_setup, read_webhook
 from ml_backend.configs import Configs
+from ml_backend.mentions import Suggested
 from ml_backend.model import AnnotuneModel
 from ml_backend.ports import JobsLike, LiveLike, VersionsLike
 from ml_backend.refusals import Refusals
@@ -109,6 +110,8 @@ def _add_calls(
     configs: Configs,
     refusals: Refusals,
 ) -> None:
+    suggested = Suggested()
+
     @app.post("/setup")
     def setup() -> Response:
         call = read_setup(_body())
@@ -124,7 +127,8 @@ def _add_calls(
             config = configs.last(call.project) if call.config is None else call.config
             if config is None:
                 raise BadBody("label_config is absent or null, and /setup was not called before")
-            model = AnnotuneModel(live, jobs, call.project, configs.schema(config), fetcher)
+            schema = configs.schema(config)
+            model = AnnotuneModel(live, jobs, call.project, schema, fetcher, suggested)
             results = model.predict(call.tasks, call.context, bulk=bulk)
         version = results[0]["model_version"] if results else model.setup()
         return jsonify(results=results, model_version=version)

@@ -25,8 +25,10 @@ from label_config import (
     Written,
 )
 from label_config.fetch import Fetcher
+from label_config.values import BLIND
 from label_config.wire import Texts, read_task, task_texts, write_prediction
 from ml_backend.fetching import fetch_texts
+from ml_backend.mentions import Suggested, mentions
 from ml_backend.ports import JobsLike, LiveLike
 
 log = logging.getLogger(__name__)
@@ -50,6 +52,7 @@ class AnnotuneModel:
     project_id: str
     schema: Schema
     fetcher: Fetcher = field(default_factory=lambda: Fetcher(()))
+    suggested: Suggested = field(default_factory=Suggested)
 
     def setup(self) -> str:
         """The version that predictions carry now; never waits for a model."""
@@ -65,8 +68,9 @@ class AnnotuneModel:
     ) -> list[dict[str, Any]]:
         """One valid prediction per task, in order, all of one version.
 
-        `context` (regions drawn so far, of an interactive call) changes nothing: the answer is to
-        the whole task. Raises NotReady or Overloaded before any work.
+        `context` (regions just drawn, of an interactive call): the answer to its one task is then
+        where else these stand, and nothing on a blind task. Raises NotReady or Overloaded before
+        any work.
         """
         began = time.monotonic()
         wanted = [self._read(raw) for raw in tasks]
@@ -74,6 +78,11 @@ class AnnotuneModel:
         read = [task for task, _ in fetched]
         left = ANSWER_S - (time.monotonic() - began)
         predictions = self._ask(read, bulk or len(read) > MANY, left) if read else []
+        if context is not None and "result" in context:
+            predictions = [
+                self._suggested(task, raw, context, p)
+                for task, raw, p in zip(read, tasks, predictions, strict=True)
+            ]
         sendable = [
             self._sendable(task, replace(p, reason=p.reason if why is None else why))
             for (task, why), p in zip(fetched, predictions, strict=True)
@@ -83,6 +92,14 @@ class AnnotuneModel:
             write_prediction(self.schema, p, task.data)
             for task, p in zip(read, sendable, strict=True)
         ]
+
+    def _suggested(
+        self, task: Task, raw: object, context: Mapping[str, object], told: Prediction
+    ) -> Prediction:
+        if told.reason == BLIND or not isinstance(raw, Mapping):
+            return replace(told, regions=())
+        found = mentions(self.schema, task, raw, context, told.regions, self.suggested)
+        return replace(told, regions=found)
 
     def fit(self, event: str, data: Mapping[str, Any] | None = None, **_: object) -> str | None:
         """Ask sync for a training on START_TRAINING and return the job's id; else nothing.

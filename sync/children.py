@@ -65,15 +65,22 @@ def run_child(
     return found
 
 
-def run(argv: Sequence[str], log: Path, *, threads: int, timeout_s: float) -> None:
-    """Run a child to its end. An exception, Ctrl-C too, kills it.
+def run(
+    argv: Sequence[str],
+    log: Path,
+    *,
+    threads: int,
+    timeout_s: float,
+    env: Mapping[str, str] | None = None,
+) -> None:
+    """Run a child to its end. An exception, Ctrl-C too, kills it. `env`: beside our own.
 
     Raises TrainingFailed when it fails or takes longer than `timeout_s`.
     """
-    env = {**os.environ, "OMP_NUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "false"}
+    own = {"OMP_NUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "false"}
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as sink:
-        code = _wait(argv, env, sink, timeout_s)
+        code = _wait(argv, {**os.environ, **own, **(env or {})}, sink, timeout_s)
     if code is None:
         raise TrainingFailed(
             f"the trainer was stopped after {timeout_s:.0f} s; ANNOTUNE_QUEUE_TIMEOUT_S allows "

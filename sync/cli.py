@@ -26,7 +26,7 @@ from label_config import InvalidConfig
 from label_config.templates import load_template, template_names
 from lora.errors import LoraError
 from settings import InvalidSetting, Settings, load
-from sync import bootstrap, cli_versions, operate, show
+from sync import bootstrap, cli_replay, cli_versions, operate, show
 from sync.ask_review import ask_review
 from sync.augmented import NothingToExpand, augmented
 from sync.backend_client import BackendDown
@@ -41,6 +41,8 @@ from sync.options import as_json, store_of
 from sync.people import people
 from sync.processes import Supervisor
 from sync.prompt import prompt
+from sync.replay.place import Busy
+from sync.replay.rows import NothingToReplay
 from sync.service import serve
 from sync.status import status
 from sync.studio_values import NoSuchProject, StudioError
@@ -59,6 +61,8 @@ EXITS: list[tuple[type[Exception], int]] = [
     (operate.Impossible, REFUSED),
     (NothingToPredict, REFUSED),
     (NothingToExpand, REFUSED),
+    (NothingToReplay, REFUSED),
+    (Busy, REFUSED),
     (TrainingFailed, REFUSED),
     (InvalidConfig, REFUSED),
     (LoraError, REFUSED),
@@ -319,7 +323,7 @@ def templates(name: str | None, json_: bool) -> None:
     show.text(json_, [{"name": one.name, "about": one.about} for one in all_], lines)
 
 
-for _command in (*cli_versions.COMMANDS, forget):
+for _command in (*cli_versions.COMMANDS, *cli_replay.COMMANDS, forget):
     main.add_command(_command)
 
 

@@ -20,7 +20,7 @@ from sync.options import as_json, signed, store_of
 def _audited(settings: Settings, store: ProjectStore) -> None:
     """Enter what was just done; where the log is out of reach, sync does so on its next turn."""
     try:
-        log = _log(settings)
+        log = open_log(settings)
     except LogDown as down:
         click.echo(f"Note: {down}; sync enters this in the audit log on its next turn", err=True)
         return
@@ -30,7 +30,8 @@ def _audited(settings: Settings, store: ProjectStore) -> None:
         log.close()
 
 
-def _log(settings: Settings) -> Log:
+def open_log(settings: Settings) -> Log:
+    """The log alone. Raises LogDown."""
     settings.home.mkdir(parents=True, exist_ok=True)
     return Log(settings.log_url)
 
@@ -116,7 +117,7 @@ def diff(settings: Settings, project: str, version: str, other: str, json_: bool
 def audit(settings: Settings, project: str, json_: bool) -> None:
     """Print who promoted, rolled back, approved and changed what in PROJECT, when and why."""
     store = store_of(settings, project)
-    log = _log(settings)
+    log = open_log(settings)
     try:
         hear_moves(log, store)
         entries = log.audit(project)

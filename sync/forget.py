@@ -18,6 +18,7 @@ from lora.wishes import Kind, Wish
 from sync.log import Log
 from sync.log_audit import Entry
 from sync.operate import Impossible, Person, checked
+from sync.replay.place import forget_replays
 from sync.studio_values import StudioLike
 
 FORGOT = "forgot"
@@ -42,6 +43,8 @@ def grant(log: Log, studio: StudioLike, store: ProjectStore) -> str | None:
         with store.training() as no_trainer, Expansions(store).expanding() as nobody:
             if not (no_trainer and nobody):
                 return f"forgetting {wish.subject} waits for the training or expansion under way"
+            if not forget_replays(store.folder):
+                return f"forgetting {wish.subject} waits for the replay under way"
             try:
                 problem = _forget(log, studio, store, wish)
             except BrokenAdapter as error:

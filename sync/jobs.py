@@ -60,7 +60,7 @@ def train(project: str, snapshot: str) -> str:
         done = store.verdict(snapshot)
         if done:
             return str(done["reason"])
-        return _train(settings, store, snapshot)
+        return train_here(settings, store, snapshot)
 
 
 def expand(project: str, snapshot: str) -> str:
@@ -106,7 +106,11 @@ def human_version(store: ProjectStore, snapshot: str) -> str | None:
     return str(verdict["version"]) if verdict and verdict.get("version") else None
 
 
-def _train(settings: Settings, store: ProjectStore, snapshot: str) -> str:
+def train_here(settings: Settings, store: ProjectStore, snapshot: str) -> str:
+    """The same for a snapshot of any store, whose one trainer this is; returns the reason.
+
+    Raises TrainingFailed.
+    """
     frozen = store.snapshot(snapshot)
     terms = read_terms(settings, frozen.config)
     settings = terms.settings  # the project's base

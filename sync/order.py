@@ -17,6 +17,8 @@ from label_config import Choice, Region, Schema, Span
 from settings import Blind
 
 CLOSED = {"one", "many", "ordinal", "pair"}  # forms whose answers are drawn from a list
+RULES = 1
+"""Raised when another order comes of the same answers, so that no replay mixes two."""
 ROUNDED = 1e-6  # the backend rounds confidences to six decimals
 
 

@@ -10,6 +10,7 @@ from lora.store import ProjectStore
 from sync.agreement import together
 from sync.backend_client import BackendDown
 from sync.bias import meter
+from sync.curve import curve_of
 from sync.groups import is_blind
 from sync.loop import World, time_to_train
 from sync.readings import by_task, rate_of, read_answers
@@ -64,6 +65,7 @@ def status(world: World, project: str) -> dict[str, Any]:
         "rounds": counts.rounds,
         "correction_rate": rate_of(readings).value,
         "agreement": together(terms.schema, by_task(readings)).same,
+        "curve": curve_of(log, store).sentence,
         "last_verdict": log.last_verdict(project),
         "problems": problems,
     }

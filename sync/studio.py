@@ -209,9 +209,10 @@ class Studio(Erasing, Tabbing):
     def connect_backend(
         self, project: str, url: str, title: str, user: str = "", password: str = ""
     ) -> BackendInfo:
-        """Connect a backend. Label Studio also registers a webhook `<url>/webhook`: remove it."""
+        """Connect a backend, interactive where annotators want it. Label Studio also registers a
+        webhook `<url>/webhook`: remove it."""
         options = {"max_retries": 0}
-        auth = _auth(user, password)
+        auth = {**_auth(user, password), "is_interactive": True}
         return _backend(
             _asked(
                 lambda: self._sdk.ml.create(

@@ -14,6 +14,7 @@ from werkzeug.test import TestResponse
 
 from jobs import QueueDown
 from label_config import Choice, Prediction, Region, Schema, Span, Task, Written
+from label_config.values import BLIND
 from label_config.wire import task_texts
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,6 +52,7 @@ class FirstLabelLive:
         self.gate: Event | None = None  # set: predict waits for it
         self.inside = Semaphore(0)  # released once per predict that waits
         self.asked: list[tuple[str, Schema, tuple[Task, ...], bool]] = []
+        self.blind: set[int] = set()
 
     def version(self, project: str, schema: Schema) -> str:
         return self.now
@@ -77,6 +79,8 @@ class FirstLabelLive:
         return [self._answer(schema, task, version) for task in tasks]
 
     def _answer(self, schema: Schema, task: Task, version: str) -> Prediction:
+        if task.id in self.blind:
+            return Prediction(task.id, (), 0.5, version, BLIND)
         texts = task_texts(schema, task.data)
         regions: list[Region] = []
         for c in (c for c in schema.controls if c.key in texts.by_key):

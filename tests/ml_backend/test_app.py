@@ -123,11 +123,57 @@ def test_no_tasks_get_no_predictions(client: FlaskClient) -> None:
     assert said(answer) == {"results": [], "model_version": "v1-0a1b2c3d"}
 
 
-def test_an_interactive_call_works_like_any_other(client: FlaskClient) -> None:
-    drawn = {"result": [{"from_name": "ner", "value": {"start": 0, "end": 1}}]}
-    call = {**body(task(1, "Alice came")), "params": {"login": None, "context": drawn}}
-    plain = client.post("/predict", json=body(task(1, "Alice came"))).json
-    assert client.post("/predict", json=call).json == plain
+def interactive(raw: dict[str, Any], *drawn: dict[str, Any], config: str = XML) -> dict[str, Any]:
+    context = {"result": list(drawn)}
+    return {**body(raw, config=config), "params": {"login": None, "context": context}}
+
+
+def person(start: int, end: int, label: str = "PER") -> dict[str, Any]:
+    value = {"start": start, "end": end, "labels": [label]}
+    return {"from_name": "ner", "to_name": "text", "type": "labels", "id": "x", "value": value}
+
+
+def test_a_span_just_drawn_is_suggested_on_its_other_mentions_and_nothing_else_is(
+    client: FlaskClient,
+) -> None:
+    call = interactive(task(1, "Then Alice met Bob. Alice left."), person(5, 10))
+    (only,) = said(client.post("/predict", json=call))["results"]
+    (region,) = only["result"]  # neither the mood nor the first word, which the model would say
+    assert (region["from_name"], region["type"]) == ("ner", "labels")
+    assert region["value"] == {"start": 20, "end": 25, "text": "Alice", "labels": ["PER"]}
+
+
+def test_a_mention_that_the_model_sees_too_has_its_probability(client: FlaskClient) -> None:
+    call = interactive(task(1, "Alice met Bob. Alice left."), person(15, 20))
+    (only,) = said(client.post("/predict", json=call))["results"]
+    (region,) = only["result"]
+    assert (region["value"]["start"], region["score"]) == (0, 0.8)
+
+
+def test_a_label_added_a_minute_ago_is_suggested_as_any_other(client: FlaskClient) -> None:
+    config = XML.replace('<Label value="ORG"/>', '<Label value="ORG"/><Label value="Ship"/>')
+    call = interactive(
+        task(1, "At sea: the Ada. The Ada sank."), person(12, 15, "Ship"), config=config
+    )
+    (only,) = said(client.post("/predict", json=call))["results"]
+    assert [r["value"]["labels"] for r in only["result"]] == [["Ship"]]
+
+
+def test_on_a_blind_task_nothing_is_suggested(client: FlaskClient, live: FirstLabelLive) -> None:
+    live.blind = {1}
+    call = interactive(task(1, "Then Alice met Bob. Alice left."), person(5, 10))
+    (only,) = said(client.post("/predict", json=call))["results"]
+    assert only["result"] == []
+
+
+def test_a_suggestion_that_was_taken_away_does_not_come_back(client: FlaskClient) -> None:
+    text = "Then Alice met Bob. Alice left. Alice!"
+    first = said(client.post("/predict", json=interactive(task(1, text), person(5, 10))))
+    assert [r["value"]["start"] for r in first["results"][0]["result"]] == [20, 32]
+    left = interactive(task(1, text), person(5, 10), person(32, 37))  # 20 is gone
+    assert said(client.post("/predict", json=left))["results"][0]["result"] == []
+    other = interactive(task(2, text), person(5, 10))  # another task is another matter
+    assert len(said(client.post("/predict", json=other))["results"][0]["result"]) == 2
 
 
 @pytest.mark.parametrize(

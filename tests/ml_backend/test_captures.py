@@ -6,6 +6,7 @@ is read with the house's words. A recording nobody names here fails the first te
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -22,12 +23,13 @@ from tests.ml_backend.fakes import CAPTURES, NO_CAPTURES, FirstLabelLive, Listed
 
 pytestmark = pytest.mark.skipif(not CAPTURES.is_dir(), reason=NO_CAPTURES)
 
-PREDICTS = (
+INTERACTIVE = "predict_interactive.json"
+WHOLE = (
     "predict_basic_auth.json",
     "predict_batch_retrieve.json",
-    "predict_interactive.json",
     "predict_on_get_task.json",
 )
+PREDICTS = (*WHOLE, INTERACTIVE)
 SETUPS = ("setup.json", "setup_basic_auth_extra_params.json")
 LISTS = ("health.json", "versions.json")
 TRAIN = "train_START_TRAINING.json"
@@ -87,7 +89,7 @@ def test_setup_says_the_version_that_predictions_carry(client: FlaskClient, name
     assert (answer.status_code, answer.json) == (200, {"model_version": "v1-0a1b2c3d"})
 
 
-@pytest.mark.parametrize("name", PREDICTS)
+@pytest.mark.parametrize("name", WHOLE)
 def test_predict_answers_each_task_in_order(
     client: FlaskClient, live: FirstLabelLive, name: str
 ) -> None:
@@ -102,6 +104,18 @@ def test_predict_answers_each_task_in_order(
     (project, _, tasks, _) = live.asked[0]
     assert project == body["project"].split(".")[0]
     assert [t.id for t in tasks] == [t["id"] for t in body["tasks"]]
+
+
+def test_an_interactive_call_is_answered_with_other_mentions_of_what_was_drawn(
+    client: FlaskClient,
+) -> None:
+    """In the recorded one "Alice" was drawn; here she comes twice, and was never predicted."""
+    body = json.loads(json.dumps(captured(INTERACTIVE)["body"]))
+    body["tasks"][0]["data"]["text"] += " Alice left."
+    body["tasks"][0]["predictions"] = []
+    (only,) = client.post("/predict", json=body).json["results"]
+    assert [r["value"]["start"] for r in only["result"]] == [35]
+    assert replay(client, INTERACTIVE).json["results"][0]["result"] == []
 
 
 @pytest.mark.parametrize("name", PREDICTS)

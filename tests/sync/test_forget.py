@@ -18,7 +18,7 @@ from label_config import Snapshot
 from lora.errors import Forgotten
 from lora.expansions import Expansions
 from lora.forget import erase, find
-from lora.store import ProjectStore
+from lora.store import ProjectStore, locked
 from lora.wishes import Kind
 from sync import log_forget
 from sync.augmented import _human
@@ -224,6 +224,24 @@ def test_a_dry_run_is_about_a_snapshot_that_is_still_there(planted: Planted) -> 
     first, second = _human(house.world, "1")
     wish(house, "task", planted.task)
     assert _human(house.world, "1") == [first, house.wanted()] and house.wanted() != second
+
+
+def test_what_a_replay_left_goes_whole_and_one_at_work_is_waited_for(house: House) -> None:
+    connect(house.world, "1")
+    house.answer(2)
+    turn(house.world, "1")
+    task = next(iter(house.world.log.current_annotations("1"))).task
+    store = store_of(house)
+    rows = store.folder / "replays" / "0123" / "ours-0" / "rows.json"
+    rows.parent.mkdir(parents=True)
+    rows.write_text(house.world.log.tasks("1", [task])[0].data["text"])  # type: ignore[arg-type]
+    store.wish(wish_of("task", task, OPS))
+    with locked(rows.parents[1] / "lock", 0.0) as free:
+        assert free
+        waits = grant(house.world.log, house.world.studio, store)
+    assert waits is not None and "waits for the replay under way" in waits
+    assert grant(house.world.log, house.world.studio, store) is None
+    assert not (store.folder / "replays").exists()
 
 
 def test_it_waits_for_a_training_and_that_training_comes_to_nothing(

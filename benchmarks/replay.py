@@ -1,0 +1,214 @@
+"""How many labels does the loop need? Whole replays of public data, ours against random order.
+
+    python -m benchmarks.replay [--only snips,mts_notes] [--seeds 0,1] [--arms random,ours]
+                                [--cells 1] [--until 23:30] [--plan] [--table]
+
+A replay is `annotune replay` (sync/replay/): eight geometric counts from 25 to 1,000 answers, five
+seeds, by our order and at random, with and without expansion; every training, gate and expansion is
+the product's. A cell is one count of one run. Runs go on where they were stopped, at the cell
+(`--cells 1` makes one and ends); a run that is through is kept in results/replay.jsonl and not run
+again while the fit, the order and the settings are current. `--plan` says what is missing and how
+long a cell took so far. Nothing is chosen here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from benchmarks.causal import add_cell, listed, next_time, read_cells
+from benchmarks.data import shared
+from benchmarks.order_typical import typical_first
+from benchmarks.report import RESULTS, machine, table, write
+from lora.atomic import read_json
+from settings import Augment, Settings, Train
+from sync.replay.play import ARMS as PRODUCT
+from sync.replay.play import RANDOM, Arm, Cell, expanding
+from sync.replay.rows import from_folder
+from sync.replay.told import Told, called
+from sync.replay.whole import Replay, Wish
+
+LINES = RESULTS / "replay.jsonl"
+PLACE = RESULTS / "cache" / "replay"
+SETS = ("snips", "banking77", "purchase_card", "cuad_clauses", "mts_notes")
+SEEDS = (0, 1, 2, 3, 4)
+COUNTS, MOST = 8, 1000
+SOURCES = "noise,substitute"
+WRITTEN = "noise,substitute,rewrite,generate"
+ARMS = {**PRODUCT, "typical": Arm("typical", typical_first, vectors=True)}
+"""`typical` is no order of the product: what decisions/0012 would put in place of ours."""
+GUESS_S = 150.0  # of a cell, on one core, until some are done
+
+
+class Stopped(Exception):
+    """It is time, or enough cells are made."""
+
+
+class Bench:
+    """The replays of all sets, and the lines of the runs that are through."""
+
+    def __init__(self, sets: Sequence[str], wish: Wish, generator: str, lines: Path, place: Path):
+        augment = Augment(sources=WRITTEN if generator else SOURCES, generator=generator)
+        settings = Settings(home=place, train=Train(threads=1), augment=augment)
+        self._lines, self._made = lines, 0
+        self.replays: dict[str, Replay] = {}
+        for name in sets:
+            rows = from_folder(shared() / name)
+            assert expanding(settings, rows) is None
+            self.replays[name] = Replay(rows, settings, wish, place / name, known=ARMS)
+        self._restore()
+
+    def _restore(self) -> None:
+        for line in read_cells(self._lines):
+            replay = self.replays.get(line["set"])
+            if replay and line["key"] == replay.key:
+                full = replay.folder / "full.json"
+                full.parent.mkdir(parents=True, exist_ok=True)
+                if not full.exists():
+                    full.write_text(json.dumps(line["full"]), encoding="utf-8")
+                cells = [Cell.of(raw) for raw in line["cells"]]
+                replay.run(ARMS[cells[0].arm], cells[0].seed).restore(cells)
+
+    def missing(self) -> Iterator[tuple[str, Replay, int]]:
+        """Set, replay and seed of what is not through, the most telling first: each seed on all
+        sets."""
+        seeds = next(iter(self.replays.values())).wish.seeds
+        for seed in seeds:
+            for name, replay in self.replays.items():
+                if any(r.seed == seed and r.missing() for r in replay.runs()):
+                    yield name, replay, seed
+
+    def play(self, most: int | None, until: datetime | None) -> None:
+        """Raises Stopped before a cell for which there is no time, or when there are enough."""
+
+        def check() -> None:
+            if self._made == most:
+                raise Stopped(f"{most} cells are made")
+            if until and datetime.now() >= until:
+                raise Stopped(f"it is {until:%H:%M}")
+
+        for name, replay, seed in list(self.missing()):
+
+            def tell(cell: Cell, name: str = name, replay: Replay = replay) -> None:
+                self._made += 1
+                best, seconds = cell.best.get("mean", 0.0), cell.seconds
+                told = f"{name} {cell.arm} seed {cell.seed}, {cell.answers} answers: {best:.3f}"
+                print(f"{datetime.now():%H:%M:%S} {told}, {seconds:.0f} s", flush=True)
+                self._keep(name, replay, cell)
+
+            wish = Wish(**{**asdict(replay.wish), "seeds": (seed,)})
+            one = Replay(replay.rows, replay.settings, wish, replay.home, known=ARMS)
+            one.play(tell, check=check)
+
+    def _keep(self, name: str, replay: Replay, last: Cell) -> None:
+        run = replay.run(ARMS[last.arm], last.seed)
+        if not run.missing():
+            cells = [asdict(c) for c in run.cells()]
+            line = {"set": name, "key": replay.key, "full": replay.full(), "cells": cells}
+            add_cell(self._lines, line)
+
+    def told(self) -> dict[str, Told]:
+        """What the sets that have a full quality say."""
+        some = {n: r for n, r in self.replays.items() if read_json(r.folder / "full.json", None)}
+        return {name: replay.told() for name, replay in some.items()}
+
+    def plan(self) -> Iterator[str]:
+        """What is missing, and how long it takes at the pace so far."""
+        total = 0.0
+        for name, replay in self.replays.items():
+            done = [c.seconds for r in replay.runs() for c in r.cells()]
+            pace, left = statistics.fmean(done) if done else GUESS_S, replay.missing()
+            total += pace * left
+            word = "measured" if done else "guessed"
+            yield f"{name}: {left} cells, {pace:.0f} s each ({word}), {pace * left / 3600:.1f} h"
+        yield f"in all {total / 3600:.1f} h on one core like this"
+
+
+def as_table(told: dict[str, Told]) -> str:
+    """A row for each set and arm: the first score is the mean over controls."""
+    lines: list[list[str]] = []
+    for name, of in told.items():
+        for arm in of.arms:
+            for score in of.whole:
+                found, at = of.against(arm, score), of.at(arm, score)
+                if found and at:
+                    lines.append([f"{name}, {score}", called(arm), *_numbers(of, arm, score)])
+    head = ["set", "order", "seeds", "all learned", "at 121", "at 1,000", "to 90 %", "ratio"]
+    return table(head, lines)
+
+
+def _numbers(of: Told, arm: str, score: str) -> list[str]:
+    found, at = of.against(arm, score), of.at(arm, score)
+    assert found is not None
+    counts = list(at)
+    near = min(counts, key=lambda n: abs(n - 121))
+    reached = f"{found['answers']['value']:.0f}"
+    reached += f" ({found['not_reached']} never)" if found["not_reached"] else ""
+    ratio = found["ratio"]
+    bounds = (
+        "" if not ratio or ratio["low"] is None else f" [{ratio['low']:.2f}, {ratio['high']:.2f}]"
+    )
+    return [
+        str(at[near].n),
+        f"{of.full[score]:.3f}",
+        f"{at[near].value:.3f}",
+        f"{at[counts[-1]].value:.3f}",
+        reached,
+        f"{ratio['value']:.2f}{bounds}" if ratio and arm != RANDOM else "-",
+    ]
+
+
+def average(told: dict[str, Told]) -> dict[str, Any]:
+    """By arm the mean over the sets of their ratios to random order, each set counted once."""
+    found: dict[str, Any] = {}
+    for arm in (name for name in ARMS if name != RANDOM):
+        ratios = {
+            name: r["ratio"]["value"]
+            for name, of in told.items()
+            if arm in of.arms and (r := of.against(arm, "mean")) and r["ratio"]
+        }
+        if ratios:
+            found[arm] = {"sets": ratios, "mean": round(statistics.fmean(ratios.values()), 4)}
+    return found
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", default="", help=f"of {', '.join(SETS)}; separated by commas")
+    parser.add_argument("--seeds", default="", help="of 0 to 4, separated by commas")
+    parser.add_argument("--arms", default="", help=f"of {', '.join(ARMS)}; separated by commas")
+    parser.add_argument("--cells", type=int, help="make so many and end")
+    parser.add_argument("--until", default="", help="HH:MM from which on no cell is begun")
+    parser.add_argument("--generator", default="", help="a causal base that writes children too")
+    parser.add_argument("--plan", action="store_true", help="run nothing, say what is missing")
+    parser.add_argument("--table", action="store_true", help="run nothing, print what is there")
+    given = parser.parse_args()
+    sets = listed(given.only, list(SETS), "--only") or list(SETS)
+    seeds = [int(s) for s in listed(given.seeds, [str(s) for s in SEEDS], "--seeds")] or SEEDS
+    arms = listed(given.arms, list(ARMS), "--arms") or list(PRODUCT)
+    wish = Wish(tuple(seeds), COUNTS, MOST, arms=tuple(arms))
+    bench = Bench(sets, wish, given.generator, LINES, PLACE)
+    if given.plan:
+        print("\n".join(bench.plan()))
+        return 0
+    until = next_time(given.until, datetime.now()) if given.until else None
+    try:
+        if not given.table:
+            bench.play(given.cells, until)
+    except Stopped as why:
+        print(f"{why}: what is missing is left for another time")
+    told = bench.told()
+    result = {"sets": {n: of.to_dict() for n, of in told.items()}, "ratio": average(told)}
+    write("replay", {**result, "on": machine()}, as_table(told))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

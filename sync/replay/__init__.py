@@ -1,0 +1,1 @@
+"""The whole loop again, offline, over what people have labelled: would it have saved them work?"""

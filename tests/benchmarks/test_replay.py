@@ -1,0 +1,87 @@
+"""The replay benchmark makes cells one at a time, keeps runs that are through, and goes on."""
+
+from __future__ import annotations
+
+import base64
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks import replay as room
+from benchmarks.order_typical import typical_first
+from benchmarks.replay import PRODUCT, Bench, Stopped, as_table, average
+from label_config.schema import read_schema
+from sync.replay.play import Asked
+from sync.replay.whole import Wish
+from tests.sync.replay.made import Workers, put_in, raw_rows, rows
+
+SETS = ("one", "two")
+
+
+@pytest.fixture(autouse=True)
+def sets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put_in(monkeypatch, Workers())
+    for name, count in zip(SETS, (90, 80), strict=True):
+        folder = tmp_path / "data" / name
+        folder.mkdir(parents=True)
+        text = "".join(json.dumps(r) + "\n" for r in raw_rows(count))
+        (folder / "train.jsonl").write_text(text)
+    monkeypatch.setattr(room, "shared", lambda: tmp_path / "data")
+
+
+def bench(tmp_path: Path, place: str = "cache", seeds: tuple[int, ...] = (0,)) -> Bench:
+    wish = Wish(seeds, counts=2, most=50, arms=("random", "ours"))
+    return Bench(SETS, wish, "", tmp_path / "lines.jsonl", tmp_path / place)
+
+
+def test_so_many_cells_are_made_and_what_is_missing_is_left(tmp_path: Path) -> None:
+    with pytest.raises(Stopped, match="3 cells are made"):
+        bench(tmp_path).play(3, None)
+    made = bench(tmp_path)
+    assert sum(r.missing() for r in made.replays.values()) == 8 - 3
+    assert "in all" in list(made.plan())[-1]
+    with pytest.raises(Stopped):
+        made.play(None, datetime.now())
+    made.play(None, None)
+    assert not list(made.missing())
+
+
+def test_runs_that_are_through_are_known_without_the_cache(tmp_path: Path) -> None:
+    bench(tmp_path).play(None, None)
+    elsewhere = bench(tmp_path, "other")
+    assert not list(elsewhere.missing())
+    table = as_table(elsewhere.told())
+    assert table.count("our order") == 2
+    assert set(average(elsewhere.told())["ours"]["sets"]) == set(SETS)
+
+
+def test_each_seed_goes_through_all_sets_first(tmp_path: Path) -> None:
+    order = [(name, seed) for name, _, seed in bench(tmp_path, seeds=(0, 1)).missing()]
+    assert order == [("one", 0), ("two", 0), ("one", 1), ("two", 1)]
+
+
+def test_the_products_arms_are_what_is_run_unless_asked_otherwise() -> None:
+    assert set(PRODUCT) == {"random", "ours", "random-expanded", "ours-expanded"}
+
+
+def asked(vectors: bool) -> Asked:
+    made, rng = rows(), np.random.default_rng(0)
+    said: dict[str, dict[str, Any]] = {}
+    for e in made.ask:
+        raw = rng.normal(size=8).astype("<f2").tobytes()
+        vector = {"vector": base64.b64encode(raw).decode()} if vectors else {}
+        said[e.id] = {"regions": [], "score": 0.5, **vector}
+    schema = read_schema(made.config)
+    return Asked("1", schema, made.ask[10:], made.ask[:10], said, True)
+
+
+@pytest.mark.parametrize("vectors", [True, False])
+def test_the_typical_order_places_every_task_once(vectors: bool) -> None:
+    given = asked(vectors)
+    places = typical_first(given)
+    assert places.keys() == {e.task for e in given.shown}
+    assert len(set(places.values())) == len(places) and max(places.values()) < 1
