@@ -195,7 +195,8 @@ class ProjectStore(Wishes):
         for path in folder.iterdir() if folder.is_dir() else ():
             if VERSION.match(path.name):
                 with suppress(BrokenAdapter):
-                    found.append(Manifest.read(path))
+                    manifest = Manifest.read(path)
+                    found += [manifest] if manifest.version == path.name else []
         return sorted(found, key=lambda m: m.number)
 
     def find(self, recipe: Recipe) -> Manifest | None:
