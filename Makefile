@@ -5,12 +5,13 @@ PY := .venv/bin/python
 BENCHES := predict train swap fewshot causal causal_speed causal_swap augment gate
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test fast lint types arch bench $(BENCHES:%=bench-%) browser .venv .venv-ls
+.PHONY: demo test fast lint audit types arch bench $(BENCHES:%=bench-%) browser .venv .venv-ls
 
 demo: .venv .venv-ls ; @exec $(PY) -m demo $(if $(DEMO_DATA),--data "$(DEMO_DATA)") $(DEMO_ARGS)
 test: .venv .venv-ls browser ; $(PY) -m pytest -n 2 --dist loadgroup
 fast: .venv ; $(PY) -m pytest -q -m "not model and not real"
 lint: .venv ; $(PY) -m ruff check . && $(PY) -m ruff format --check . && sh .ci/short
+audit: .venv ; $(PY) -m ruff check --select S .
 types: .venv ; $(PY) -m mypy
 arch: .venv ; .venv/bin/lint-imports
 bench: $(BENCHES:%=bench-%)

@@ -31,6 +31,7 @@ from sync.terms import Terms, read_terms, terms_or_default
 
 TRAIN = "sync.jobs.train"
 EXPAND = "sync.jobs.expand"
+JOBS = (TRAIN, EXPAND, "sync.jobs.ask")  # all that a worker runs
 QUIET_S = 20.0  # old predictions are removed when nobody answered for so long
 START_S = 30.0  # a worker forks and imports this long before it holds the trainer's lock
 AGAIN_S = 1800.0  # an expansion that was killed, or failed, is taken up again after so long

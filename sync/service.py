@@ -12,11 +12,10 @@ import traceback
 from dataclasses import dataclass, field
 from typing import Any
 
-from waitress.server import create_server
-
+import listening
 from label_config import InvalidConfig
 from sync.loop import Turn, World, turn
-from sync.receiver import create_app
+from sync.receiver import LARGEST, Secret, create_app
 from sync.studio_values import NoSuchProject, StudioError
 
 logger = logging.getLogger(__name__)
@@ -147,9 +146,15 @@ class Service:
 def serve(world: World, stop: threading.Event) -> None:
     """Run receiver and loop until `stop` is set; returns when both have ended."""
     service = Service(world)
-    app = create_app(world.settings.sync.secret, service.nudge, service.health)
-    server = create_server(
-        app, host=world.settings.sync.host, port=world.settings.sync.port, threads=4
+    own = world.settings.sync
+    secret = Secret(own.secret)
+    server = listening.make_server(
+        create_app(own.secret, service.nudge, service.health),
+        own.host,
+        own.port,
+        threads=4,
+        max_body=LARGEST,
+        allows=lambda headers: secret.matches(headers.get("X_ANNOTUNE_SECRET")),
     )
     web = threading.Thread(target=server.run, name="receiver", daemon=True)
     loop = threading.Thread(target=service.run, name="loop")
