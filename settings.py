@@ -18,6 +18,7 @@ from settings_guard import unguarded
 
 PREFIX = "ANNOTUNE"
 NOT_OURS = {"ANNOTUNE_CACHE", "ANNOTUNE_SHARED", "ANNOTUNE_SCREENSHOTS", "ANNOTUNE_TEST_CACHE"}
+NOT_OURS |= {"ANNOTUNE_FUZZ"}
 """Read by make, the tests, and lora/bundled.py (where converted bases are kept)."""
 
 YES, NO = {"1", "true", "yes", "on"}, {"", "0", "false", "no", "off"}
