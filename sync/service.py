@@ -36,6 +36,7 @@ class _Seen:
     pause_s: float = 0.0
     problem: str | None = None
     decision: str = ""
+    mended: dict[str, Any] | None = None
 
 
 @dataclass
@@ -103,6 +104,9 @@ class Service:
             self._pause(seen, min(60.0, max(1.0, seen.pause_s * 2)), type(problem).__name__)
         else:
             seen.pause_s, seen.ok_at = 0.0, time.time()
+            if done.mended:
+                seen.mended = {"what": done.mended, "at": seen.ok_at}
+                logger.warning("project %s: %s", project, done.mended)
             seen.rest_s = self._rest(project, seen, done)
             seen.problem = "; ".join(done.problems) or None
             if done.decision.train or seen.problem != before:
@@ -136,7 +140,12 @@ class Service:
     def health(self) -> dict[str, Any]:
         """For /health: nothing secret, nothing of any task."""
         projects = {
-            p: {"ok_at": s.ok_at, "problem": s.problem, "decision": s.decision}
+            p: {
+                "ok_at": s.ok_at,
+                "problem": s.problem,
+                "decision": s.decision,
+                "mended": s.mended,
+            }
             for p, s in self._seen.items()
         }
         fine = all(s.problem is None for s in self._seen.values())
