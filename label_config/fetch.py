@@ -131,6 +131,8 @@ def _pieces(answer: httpx.Response, where: str) -> Iterator[bytes]:
     opener = zlib.decompressobj(16 + zlib.MAX_WBITS)
     for piece in answer.iter_raw():
         yield opener.decompress(piece, MAX_BYTES + 1)
+    if not opener.eof or opener.unused_data:
+        raise zlib.error("it is cut off, or of several parts")
 
 
 def _split(address: str) -> SplitResult | None:

@@ -12,7 +12,7 @@ import hmac
 import json
 import logging
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from flask import Flask, Response, jsonify, request
@@ -44,6 +44,10 @@ class Secret:
 
     def matches(self, given: str | None) -> bool:
         return hmac.compare_digest(_digest(given or ""), self._digest)
+
+    def is_in(self, headers: Mapping[str, str]) -> bool:
+        """Whether headers as listening.py has them carry it."""
+        return self.matches(headers.get(SECRET_HEADER.upper().replace("-", "_")))
 
 
 def create_app(

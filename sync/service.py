@@ -14,6 +14,7 @@ from typing import Any
 
 import listening
 from label_config import InvalidConfig
+from lora.errors import BrokenFile
 from sync.loop import Turn, World, turn
 from sync.receiver import LARGEST, Secret, create_app
 from sync.studio_values import NoSuchProject, StudioError
@@ -96,12 +97,20 @@ class Service:
             done = turn(self.world, project, sweep=sweep)
         except NoSuchProject as gone:
             self._pause(seen, GONE_S, str(gone))
-        except (StudioError, InvalidConfig) as problem:
+        except (StudioError, InvalidConfig, BrokenFile) as problem:
             self._pause(seen, min(60.0, max(1.0, seen.pause_s * 2)), str(problem))
+        except OSError as problem:  # a full disk, say; paths and reasons hold no task's text
+            where = f": {problem.filename}" if problem.filename else ""
+            why = f"{problem.strerror or type(problem).__name__}{where}"
+            self._pause(seen, min(60.0, max(1.0, seen.pause_s * 2)), why)
         except Exception as problem:  # the process edge: one broken project must not stop the rest
             frames = "".join(traceback.format_tb(problem.__traceback__))  # the message may quote
             logger.error("project %s: a turn failed\n%s%s", project, frames, type(problem).__name__)
-            self._pause(seen, min(60.0, max(1.0, seen.pause_s * 2)), type(problem).__name__)
+            said = getattr(problem, "orig", None)  # of the log's database: it quotes no values
+            known = f": {said}" if type(problem).__name__ == "OperationalError" and said else ""
+            self._pause(
+                seen, min(60.0, max(1.0, seen.pause_s * 2)), f"{type(problem).__name__}{known}"
+            )
         else:
             seen.pause_s, seen.ok_at = 0.0, time.time()
             if done.mended:
@@ -156,14 +165,13 @@ def serve(world: World, stop: threading.Event) -> None:
     """Run receiver and loop until `stop` is set; returns when both have ended."""
     service = Service(world)
     own = world.settings.sync
-    secret = Secret(own.secret)
     server = listening.make_server(
         create_app(own.secret, service.nudge, service.health),
         own.host,
         own.port,
         threads=4,
         max_body=LARGEST,
-        allows=lambda headers: secret.matches(headers.get("X_ANNOTUNE_SECRET")),
+        allows=Secret(own.secret).is_in,
     )
     web = threading.Thread(target=server.run, name="receiver", daemon=True)
     loop = threading.Thread(target=service.run, name="loop")

@@ -186,6 +186,11 @@ def test_packed_texts_are_read_where_they_were_asked_for_so() -> None:
     other = httpx.Response(200, stream=httpx.ByteStream(raw), headers={"Content-Encoding": "zstd"})
     with pytest.raises(NotFetched, match="packed in a way"):
         fetcher(other).resolve(SCHEMA, address)
+    cut = httpx.Response(
+        200, stream=httpx.ByteStream(raw[:-9]), headers={"Content-Encoding": "gzip"}
+    )
+    with pytest.raises(NotFetched, match="could not be fetched"):
+        fetcher(cut).resolve(SCHEMA, address)
     broken = httpx.Response(
         200, stream=httpx.ByteStream(raw[:3] + b"x" * 40), headers={"Content-Encoding": "gzip"}
     )

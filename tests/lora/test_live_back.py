@@ -41,7 +41,7 @@ def test_a_version_that_does_not_load_is_in_quarantine_until_it_does(
     write_atomic(pointer, pointer.read_text().replace(good.version, bad.version))
     until(lambda: bad.version in project.quarantined())
     assert "heads.json" in project.quarantined()[bad.version]
-    assert live.health()["projects"]["1"]["quarantined"] == [bad.version]
+    until(lambda: live.health()["projects"]["1"]["quarantined"] == [bad.version])
     assert version(live, schema) == good.version
     heads.write_text(text)
     until(lambda: version(live, schema) == bad.version)

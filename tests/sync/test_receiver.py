@@ -1,9 +1,15 @@
 """A webhook is a nudge: it needs the secret, names a project, and is answered at once."""
 
+import http.client
+import threading
+
+import httpx
 import pytest
 from flask.testing import FlaskClient
+from waitress import wasyncore
 
-from sync.receiver import SECRET_HEADER, create_app
+import listening
+from sync.receiver import LARGEST, SECRET_HEADER, Secret, create_app
 
 
 @pytest.fixture
@@ -100,3 +106,33 @@ def test_what_fails_inside_is_said_in_json_without_its_words(
     assert text not in answer.text + caplog.text and "RuntimeError" in caplog.text
     missing = client.get("/elsewhere", headers={SECRET_HEADER: "s3cret"})
     assert (missing.status_code, list(missing.json or {})) == (404, ["error"])
+
+
+def test_a_large_webhook_is_read_where_its_headers_carry_the_secret(heard: list) -> None:  # type: ignore[type-arg]
+    def nudge(project: str, deletions: bool) -> bool:
+        heard.append((project, deletions))
+        return True
+
+    secret = Secret("s3cret")
+    app = create_app("s3cret", nudge, lambda: {"status": "UP"})
+    server = listening.make_server(
+        app, "127.0.0.1", 0, threads=1, max_body=LARGEST, allows=secret.is_in
+    )
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    url = f"http://127.0.0.1:{server.effective_port}/webhook"
+    body = {"project": {"id": 3}, "padding": "x" * (3 * listening.SMALL)}
+    try:
+        fine = httpx.post(url, json=body, headers={SECRET_HEADER: "s3cret"}, trust_env=False)
+        assert (fine.status_code, heard) == (200, [("3", False)])
+        line = http.client.HTTPConnection("127.0.0.1", server.effective_port)
+        line.putrequest("POST", "/webhook")
+        line.putheader("Content-Length", str(LARGEST))
+        line.putheader(SECRET_HEADER, "s3cre")
+        line.endheaders()
+        assert line.getresponse().status == 401 and len(heard) == 1
+        line.close()
+    finally:
+        server.trigger.pull_trigger(lambda: wasyncore.close_all(server._map))
+        thread.join()
+        server.task_dispatcher.shutdown()
