@@ -14,9 +14,11 @@ from urllib.parse import urlsplit
 
 from settings_augment import Augment as Augment
 from settings_augment import wrong_with
+from settings_guard import unguarded
 
 PREFIX = "ANNOTUNE"
 NOT_OURS = {"ANNOTUNE_CACHE", "ANNOTUNE_SHARED", "ANNOTUNE_SCREENSHOTS", "ANNOTUNE_TEST_CACHE"}
+NOT_OURS |= {"ANNOTUNE_FUZZ"}
 """Read by make, the tests, and lora/bundled.py (where converted bases are kept)."""
 
 YES, NO = {"1", "true", "yes", "on"}, {"", "0", "false", "no", "off"}
@@ -54,6 +56,8 @@ class Queue:
     """The queue's name."""
     timeout_s: int = 3600
     """Longest run of one training job."""
+    open: bool = False
+    """Use a Redis beyond this machine though it has no password; said at each start."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,9 @@ class Backend:
     user: str = "annotune"
     """Basic auth user."""
     password: str = field(default="", repr=False)
-    """Basic auth password; empty switches auth off, which is refused off loopback."""
+    """Basic auth password; beyond this machine 12 characters or more."""
+    open: bool = False
+    """Answer without a password; on a loopback address only, and said at each start."""
     threads: int = 32
     """Predictions that may wait for the model's one lane at once; a thread each, more get a 503."""
     max_body: int = 64_000_000
@@ -127,7 +133,7 @@ class Sync:
     """Of one where nothing does: the time doubles from turn to turn up to this."""
     sweep_s: float = 300.0
     """How often task ids are compared, so that deletions without a webhook are noticed."""
-    log: str = ""
+    log: str = field(default="", repr=False)
     """SQLAlchemy URL of the annotation log; empty: SQLite in the home folder."""
     batch: int = 50
     """Tasks per request when predictions are renewed."""
@@ -267,10 +273,12 @@ def load(environ: Mapping[str, str]) -> Settings:
 
 
 def _read_secret(name: str, path: str) -> str:
+    """What a file holds; `path` is not printed: some put the secret itself there."""
     try:
         return Path(path).read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise InvalidSetting(f"{name}={path!r} cannot be read: {error.strerror}") from error
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise InvalidSetting(f"the file that {name} names cannot be read: {why}") from None
 
 
 def _cast(name: str, raw: str, kind: Any) -> Any:
@@ -317,11 +325,8 @@ def _check(s: Settings) -> None:
     _check_causal(s.train)
     if wrong := wrong_with(s.augment):
         raise InvalidSetting(wrong)
-    if not s.backend.password and s.backend.host not in {"127.0.0.1", "localhost", "::1"}:
-        raise InvalidSetting(
-            f"ANNOTUNE_BACKEND_HOST={s.backend.host} listens beyond this machine "
-            "without a password; set ANNOTUNE_BACKEND_PASSWORD (or _PASSWORD_FILE)"
-        )
+    if open_door := unguarded(s):
+        raise InvalidSetting(open_door)
 
 
 def _check_engine(backend: Backend) -> None:

@@ -29,6 +29,7 @@ from demo.process import (
 from demo.redis_server import RedisServer, start_redis
 from demo.studio import LOCK_S, Studio, start_studio
 from settings import Settings, load
+from settings_guard import DEMO
 
 ROOT = Path(__file__).resolve().parent.parent
 ENV_FILE = "annotune.env"
@@ -116,11 +117,7 @@ def write_environment(
     folder: Path, studio: Studio, redis: RedisServer, ports: Mapping[str, int]
 ) -> dict[str, str]:
     """The ANNOTUNE_ settings of this folder."""
-    known = folder / "secrets.json"
-    if not known.exists():
-        made = {"backend": secrets.token_urlsafe(16), "sync": secrets.token_urlsafe(16)}
-        write_private(known, json.dumps(made))
-    secret = json.loads(known.read_text(encoding="utf-8"))
+    secret = _secrets(folder / "secrets.json")
     return {
         "ANNOTUNE_HOME": str(folder / "home"),
         "ANNOTUNE_STUDIO_URL": studio.url,
@@ -137,6 +134,18 @@ def write_environment(
         # served so exactly that each answer can be compared with what its version says alone
         "ANNOTUNE_BACKEND_DTYPE": "float32",
     }
+
+
+def _secrets(path: Path) -> dict[str, str]:
+    """This folder's passwords: marked as the demo's, so that nobody listens beyond this machine
+    with them (settings_guard.py)."""
+    made: dict[str, str] = {}
+    if path.exists():
+        made = json.loads(path.read_text(encoding="utf-8"))
+    if not made or not all(secret.startswith(DEMO) for secret in made.values()):
+        made = {name: DEMO + secrets.token_urlsafe(16) for name in ("backend", "sync")}
+        write_private(path, json.dumps(made))
+    return made
 
 
 def _ports(folder: Path) -> dict[str, int]:

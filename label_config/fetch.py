@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -86,7 +87,7 @@ class Fetcher:
         except _Slow as error:
             self._failures[host] = failed + 1, time.monotonic()
             raise NotFetched(str(error)) from None
-        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, zlib.error) as error:
             self._failures[host] = failed + 1, time.monotonic()
             # No chain: httpx names the whole address, and that may hold a token.
             raise NotFetched(f"{where} could not be fetched: {type(error).__name__}") from None
@@ -101,11 +102,12 @@ class Fetcher:
             trust_env=False,
             transport=self._transport,
         )
-        with client, client.stream("GET", address) as answer:
+        plain = {"Accept-Encoding": "gzip, identity"}
+        with client, client.stream("GET", address, headers=plain) as answer:
             if answer.status_code != 200:
                 raise NotFetched(f"{where} answered with status {answer.status_code}")
             body = bytearray()
-            for piece in answer.iter_bytes():
+            for piece in _pieces(answer, where):
                 body += piece
                 if len(body) > MAX_BYTES:
                     raise NotFetched(f"{where} holds more than {MAX_BYTES} bytes")
@@ -115,6 +117,22 @@ class Fetcher:
                 return bytes(body).decode(answer.charset_encoding or "utf-8")
             except (UnicodeError, LookupError):
                 raise NotFetched(f"{where} is no text that can be decoded") from None
+
+
+def _pieces(answer: httpx.Response, where: str) -> Iterator[bytes]:
+    """The body as it comes; a packed one opened to MAX_BYTES and little more, since a few packed
+    bytes can hold gigabytes."""
+    kind = answer.headers.get("Content-Encoding", "").strip().lower()
+    if kind in {"", "identity"}:
+        yield from answer.iter_bytes()
+        return
+    if kind != "gzip":
+        raise NotFetched(f"{where} is packed in a way that was not asked for")
+    opener = zlib.decompressobj(16 + zlib.MAX_WBITS)
+    for piece in answer.iter_raw():
+        yield opener.decompress(piece, MAX_BYTES + 1)
+    if not opener.eof or opener.unused_data:
+        raise zlib.error("it is cut off, or of several parts")
 
 
 def _split(address: str) -> SplitResult | None:

@@ -63,15 +63,32 @@ class Manifest:
             raw = json.loads(path.read_text(encoding="utf-8"))
             raw["recipe"] = Recipe(**raw["recipe"])
             manifest = Manifest(**raw)
+            _check_kinds(manifest)
         except FileNotFoundError as error:
             raise BrokenAdapter(
                 f"{folder.name} has no {MANIFEST}: it was never finished"
             ) from error
-        except (KeyError, TypeError, ValueError, OSError) as error:
+        except (KeyError, TypeError, ValueError, OSError, RecursionError) as error:
             raise BrokenAdapter(f"{path} cannot be read: {error}") from error
         if manifest.format != FORMAT:
             raise BrokenAdapter(f"{path} has format {manifest.format}; this program reads {FORMAT}")
         return manifest
+
+
+def _check_kinds(manifest: Manifest) -> None:
+    """Raises TypeError where JSON brought something else than what this program writes: one odd
+    manifest must cost its own version alone."""
+    numbers = (manifest.number, manifest.labels, manifest.format, manifest.recipe.seed)
+    words = (manifest.version, manifest.schema, manifest.config, manifest.created_at)
+    recipe = (manifest.recipe.base, manifest.recipe.base_revision, manifest.recipe.snapshot)
+    parts = (manifest.files, manifest.scores, manifest.recipe.settings)
+    digests = (*manifest.files.values(),) if isinstance(manifest.files, dict) else ()
+    for kind, values in ((dict, parts), (int, numbers), (str, (*words, *recipe, *digests))):
+        for value in values:
+            if not isinstance(value, kind):
+                raise TypeError(f"{str(value)[:40]!r} is no {kind.__name__}")
+    if manifest.parent is not None and not isinstance(manifest.parent, str):
+        raise TypeError("its parent is no version's name")
 
 
 def file_digest(path: Path) -> str:

@@ -9,6 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from lora.errors import BrokenFile
+
 
 def write_atomic(path: Path, text: str) -> None:
     """Write text durably, so that a reader sees the old file or the new one, never a part."""
@@ -36,8 +38,10 @@ def sync_folder(folder: Path) -> None:
 
 
 def read_json(path: Path, default: Any) -> Any:
-    """What a file holds; `default` where there is none."""
+    """What a file holds; `default` where there is none. Raises BrokenFile."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return default
+    except (ValueError, RecursionError) as error:
+        raise BrokenFile(f"{path} holds no JSON that can be read; put a good copy there") from error

@@ -4,6 +4,7 @@ LoraError
 |- BaseUnavailable     the base model is not installed, or its weights are not the pinned ones
 |- BrokenAdapter       an adapter folder is incomplete, altered, or of another base
 |  |- NotTaken         an inference server does not have the version, or not now; its files are fine
+|- BrokenFile          another file of the store holds no JSON
 |- Moved               CURRENT is not what the verdict was given against: judge again
 |- Withdrawn           a person rolled this version back; nothing promotes it by itself
 |- Forgotten           a snapshot holds what was to be forgotten, and is gone
@@ -27,6 +28,10 @@ class BaseUnavailable(LoraError):
 
 class BrokenAdapter(LoraError):
     """An adapter folder cannot be trusted; the message names the file and the difference."""
+
+
+class BrokenFile(LoraError, ValueError):
+    """A file of the store cannot be read; the message names it, and quotes nothing of it."""
 
 
 class NotTaken(BrokenAdapter):

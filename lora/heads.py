@@ -27,6 +27,7 @@ __all__ = ["NEAR", "SHARPNESS", "NEVER", "Embed", "Head", "cold_head", "derive",
 __all__ += ["rows_of", "save_heads"]
 
 TENSORS, TABLE = "heads.safetensors", "heads.json"
+UNREADABLE = (OSError, AttributeError, KeyError, TypeError, ValueError, RecursionError)
 FORMAT = 2
 """2: one softmax per span label, and forms beyond Choices and Labels. 1 was another reading of the
 same shapes, so it is refused and not guessed at."""
@@ -94,7 +95,7 @@ def read_heads(folder: Path, hidden: int) -> dict[str, Head]:
             )
             for i, entry in enumerate(raw["heads"])
         ]
-    except (OSError, AttributeError, KeyError, TypeError, ValueError, SafetensorError) as error:
+    except (*UNREADABLE, SafetensorError) as error:
         raise BrokenAdapter(f"the heads in {folder} cannot be read: {error}") from error
     for head in heads:
         _check(path, head, hidden)

@@ -208,7 +208,7 @@ def _read_scale(folder: Path, base: Base) -> float:
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
         scale = scale_of(raw)
-    except (OSError, ValueError, AttributeError) as error:
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
         raise BrokenAdapter(f"{path} cannot be served: {error}") from error
     if base.kind == "encoder" and scale != SCALE:
         raise BrokenAdapter(f"{path} has a scale of {scale:g}; an encoder's adapters have {SCALE}")

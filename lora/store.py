@@ -195,7 +195,8 @@ class ProjectStore(Wishes):
         for path in folder.iterdir() if folder.is_dir() else ():
             if VERSION.match(path.name):
                 with suppress(BrokenAdapter):
-                    found.append(Manifest.read(path))
+                    manifest = Manifest.read(path)
+                    found += [manifest] if manifest.version == path.name else []
         return sorted(found, key=lambda m: m.number)
 
     def find(self, recipe: Recipe) -> Manifest | None:
@@ -321,7 +322,7 @@ class ProjectStore(Wishes):
         """Publish the ids whose predictions are withheld; the backend follows the file."""
         path = self._ensure() / "blind.json"
         text = json.dumps(sorted(set(tasks)))
-        if not path.exists() or path.read_text(encoding="utf-8") != text:
+        if not path.exists() or path.read_bytes() != text.encode():
             write_atomic(path, text)
 
     def blind(self) -> frozenset[int]:
@@ -331,7 +332,7 @@ class ProjectStore(Wishes):
         """Publish texts by data key of unlabelled, never blind tasks; the cold start follows it."""
         path = self._ensure() / "pool.json"
         text = json.dumps([dict(t) for t in texts], sort_keys=True, ensure_ascii=True)
-        if not path.exists() or path.read_text(encoding="utf-8") != text:
+        if not path.exists() or path.read_bytes() != text.encode():
             write_atomic(path, text)
 
     def pool(self) -> tuple[Mapping[str, str], ...]:

@@ -20,6 +20,15 @@ from lora.packed import can_pack, pack
 SCALE = 2.0  # alpha / rank of every encoder's adapter (lora/fit.py writes it, loaded.py checks)
 SMALL = 200_000_000  # parameters up to which `auto` merges
 
+WRITTEN = frozenset(
+    "peft_type peft_version task_type base_model_name_or_path inference_mode r lora_alpha "
+    "lora_dropout target_modules init_lora_weights use_rslora use_dora rank_pattern "
+    "alpha_pattern".split()
+)
+"""What an adapter_config.json of ours says; all else that PEFT knows (code of others by name, other
+layers to replace) is switched off there."""
+IDLE = {"megatron_core": "megatron.core", "qalora_group_size": 16}  # written, and used by nothing
+
 LoraTensors = Mapping[str, torch.Tensor]
 """PEFT's matrices by PEFT's names."""
 Pair = tuple[torch.Tensor, torch.Tensor]
@@ -66,7 +75,8 @@ class Weights:
 def scale_of(config: Mapping[str, Any]) -> float:
     """What B A is multiplied by, read from an adapter_config.json.
 
-    Raises ValueError when it is no LoRA, or one with other ranks or scales for some layers.
+    Raises ValueError when it is no LoRA, one with other ranks or scales for some layers, or one
+    that asks for anything else that training here never writes: what is not known is not loaded.
     """
     if config.get("peft_type") != "LORA" or config.get("use_dora"):
         kind = "DoRA" if config.get("use_dora") else repr(config.get("peft_type"))
@@ -74,6 +84,10 @@ def scale_of(config: Mapping[str, Any]) -> float:
     for other in ("rank_pattern", "alpha_pattern"):
         if config.get(other):
             raise ValueError(f"it sets {other}; one rank and one alpha for all layers are served")
+    for key, value in config.items():
+        off = value in (None, False, [], {}, "none") or value == IDLE.get(key)
+        if key not in WRITTEN and not off:
+            raise ValueError(f"it sets {str(key)[:40]!r}, which is not known here")
     try:
         rank, alpha = float(config["r"]), float(config["lora_alpha"])
         return alpha / (rank**0.5 if config.get("use_rslora") else rank)

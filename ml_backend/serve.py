@@ -26,6 +26,7 @@ from lora.store import Store
 from ml_backend.app import create_app
 from ml_backend.wsgi import make_server
 from settings import Backend, InvalidSetting, Settings, load
+from settings_guard import missing_password, warnings
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +39,11 @@ def main(environ: Mapping[str, str]) -> int:
     except InvalidSetting as error:
         log.error("%s", error)
         return 2
+    if missing := missing_password(settings):
+        log.error("%s", missing)
+        return 2
+    for warning in warnings(settings):
+        log.warning("%s", warning)
     store = Store(settings.store)
     jobs = Jobs(settings.queue.url, settings.queue.name, settings.queue.timeout_s)
     live = make_live(settings, store)

@@ -26,6 +26,7 @@ from label_config import InvalidConfig
 from label_config.templates import load_template, template_names
 from lora.errors import LoraError
 from settings import InvalidSetting, Settings, load
+from settings_guard import missing_password, warnings
 from sync import bootstrap, cli_replay, cli_versions, operate, show
 from sync.ask_review import ask_review
 from sync.augmented import NothingToExpand, augmented
@@ -36,7 +37,7 @@ from sync.cli_forget import forget
 from sync.compare import compare
 from sync.connect import NothingToPredict, connect
 from sync.log import LogDown
-from sync.loop import World, turn
+from sync.loop import JOBS, World, turn
 from sync.options import as_json, store_of
 from sync.people import people
 from sync.processes import Supervisor
@@ -115,6 +116,11 @@ def main(ctx: click.Context, env_file: str | None) -> None:
     logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
+def _say_what_is_open(settings: Settings) -> None:
+    for warning in warnings(settings):
+        logging.getLogger(__name__).warning("%s", warning)
+
+
 def _build(ctx: click.Context) -> World:
     """The world for one command; closed when the command ends."""
     world = bootstrap.build(ctx.obj)
@@ -144,6 +150,9 @@ def _known(world: World, project: str) -> None:
 def up(settings: Settings, json_: bool) -> None:
     """Run backend, sync and one worker, supervised as one, until Ctrl-C."""
     bootstrap.build(settings).close()  # a missing setting is said here, not in a log file
+    if missing := missing_password(settings):
+        raise InvalidSetting(missing)
+    _say_what_is_open(settings)
     supervisor = Supervisor(commands(settings, os.environ), settings.home / "up.json")
     supervisor.on_signals()
     show.line(json_, {"up": [c.name for c in supervisor.commands], "home": str(settings.home)})
@@ -331,6 +340,7 @@ for _command in (*cli_versions.COMMANDS, *cli_replay.COMMANDS, forget):
 @click.pass_obj
 def sync_(settings: Settings) -> None:
     """The sync process (`up` runs it)."""
+    _say_what_is_open(settings)
     world = bootstrap.build(settings)
     with _only_sync(settings):
         stop = threading.Event()
@@ -343,7 +353,8 @@ def sync_(settings: Settings) -> None:
 @click.pass_obj
 def worker(settings: Settings) -> None:
     """An rq worker (`up` runs it)."""
-    bootstrap.build_jobs(settings).work()
+    _say_what_is_open(settings)
+    bootstrap.build_jobs(settings).work(JOBS)
 
 
 if __name__ == "__main__":

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from label_config import Schema
+from sync.hooks import register
 from sync.loop import World, hear, publish_pool
-from sync.receiver import ACTIONS, SECRET_HEADER
-from sync.studio_values import StudioLike
 from sync.terms import read_terms
 
 
@@ -77,7 +76,7 @@ def connect(world: World, project: str) -> Connected:
     hear(world, project, sweep=True)
     publish_pool(world, project, terms)
     _backend(world, project, version)
-    removed = _webhooks(world, world.studio, project)
+    removed = register(world.settings, world.studio, project)
     world.studio.set_sampling(project)
     return Connected(project, info.title, version, info.tasks, schema, removed, terms.problems)
 
@@ -91,15 +90,3 @@ def _backend(world: World, project: str, version: str) -> None:
         studio.rename_backend(project, known[0].id, url, title, wanted.user, wanted.password)
     else:
         studio.connect_backend(project, url, version, wanted.user, wanted.password)
-
-
-def _webhooks(world: World, studio: StudioLike, project: str) -> int:
-    ours = f"{world.settings.sync.url.rstrip('/')}/webhook"
-    theirs = f"{world.settings.backend.url.rstrip('/')}/webhook"
-    removed = 0
-    for hook in studio.webhooks(project):
-        if hook.url in (ours, theirs):  # ours too: its secret may have changed
-            studio.remove_webhook(hook.id)
-            removed += hook.url == theirs
-    studio.add_webhook(project, ours, ACTIONS, {SECRET_HEADER: world.settings.sync.secret})
-    return removed

@@ -218,7 +218,8 @@ def _origin(a: SeenAnnotation, blind: bool, chosen: Chosen | None) -> Origin:
 def _holds_more(schema: Schema, result: object) -> bool:
     """Whether a result holds more than what experts typed for training."""
     notes = {n.name for n in schema.notes}
-    return isinstance(result, list) and any(r.get("from_name") not in notes for r in result)
+    regions = [r for r in result if isinstance(r, Mapping)] if isinstance(result, list) else []
+    return any(r.get("from_name") not in notes for r in regions)
 
 
 def _could_mark(schema: Schema, unasked: Mapping[str, tuple[str, ...]]) -> bool:

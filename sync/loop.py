@@ -21,6 +21,7 @@ from sync.challenge import Challenge, human_snapshot, makes_children, next_step
 from sync.decide import Decision, Situation, decide, due, resting
 from sync.forget import grant
 from sync.freeze import freeze
+from sync.hooks import mend
 from sync.log import Log
 from sync.pool import renew_pool
 from sync.pull import Changes, pull
@@ -34,6 +35,7 @@ from sync.terms import Terms, read_terms, terms_or_default
 TRAIN = "sync.jobs.train"
 EXPAND = "sync.jobs.expand"
 DOUBT = "sync.jobs.doubt"
+JOBS = (TRAIN, EXPAND, DOUBT, "sync.jobs.ask")  # all that a worker runs
 QUIET_S = 20.0  # old predictions are removed when nobody answered for so long
 START_S = 30.0  # a worker forks and imports this long before it holds the trainer's lock
 AGAIN_S = 1800.0  # an expansion that was killed, or failed, is taken up again after so long
@@ -64,20 +66,23 @@ class Turn:
     changes: Changes
     decision: Decision
     pushed: Pushed | None = None
+    mended: str | None = None
     problems: list[str] = field(default_factory=list)
 
 
 def turn(world: World, project: str, sweep: bool = False) -> Turn:
-    """One turn: forget, hear, adopt, keep account, publish the pool, decide, train, review, expand,
-    doubt, push, retire, show again."""
+    """One turn: forget, hear, mend the webhook, adopt, keep account, publish the pool, decide,
+    train, review, expand, doubt, push, retire, show again."""
     unforgotten = forget(world, project)
     changes, info = hear(world, project, sweep)
+    mended = mend(world.settings, world.studio, project) if sweep else None
     adopt(world, project)
     terms = read_terms(world.settings, info.config)
     keep_account(world, project, terms)
     publish_pool(world, project, terms)
     decision = time_to_train(world, project, terms)
-    done = Turn(changes, decision, problems=[unforgotten] if unforgotten else [])
+    problems = [unforgotten] if unforgotten else []
+    done = Turn(changes, decision, mended=mended, problems=problems)
     if decision.train:
         want(world, project, terms, decision)
     try:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from label_config.fetch import NotFetched
 from label_config.wire import task_texts
+from lora.errors import BrokenFile
 from lora.store import ProjectStore
 from sync.log import Log
 from sync.log_tasks import LoggedTask
@@ -53,7 +54,10 @@ def renew_pool(log: Log, store: ProjectStore, project: str, terms: Terms) -> boo
     It is due once LEAST unanswered tasks are known that are not blind, and again only when the
     config reads other data keys, or when a pool of fewer than MOST texts can have as many.
     """
-    known = store.pool()
+    try:
+        known = store.pool()
+    except BrokenFile:  # ours to write, so it is written anew
+        known = ()
     waiting = [task for task, blind in log.unanswered(project).items() if not blind]
     if len(waiting) < LEAST or not (_keys_differ(known, terms) or _may_grow(known, waiting, terms)):
         return False

@@ -1,18 +1,26 @@
 """Sync's own HTTP door: Label Studio's webhooks, and a health page. A webhook is only a nudge.
 
 Nothing of the payload is believed: it names a project to look at, and says whether ids may have
-vanished. Answering is a dictionary write, so it takes milliseconds even while a round runs.
+vanished. Answering is a dictionary write, so it takes milliseconds even while a round runs. Every
+route wants the secret; without it /health says only whether all is well, for probes.
 """
 
 from __future__ import annotations
 
+import hashlib
 import hmac
-from collections.abc import Callable
+import json
+import logging
+import traceback
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from flask import Flask, Response, jsonify, request
+from werkzeug.exceptions import HTTPException
 
-SECRET_HEADER = "X-Annotune-Secret"
+logger = logging.getLogger(__name__)
+
+SECRET_HEADER = "X-Annotune-Secret"  # noqa: S105  # a header's name
 DELETIONS = {"TASKS_DELETED", "ANNOTATIONS_DELETED"}
 LARGEST = 32_000_000  # bytes; an ANNOTATIONS_CREATED of a bulk action carries whole tasks
 ACTIONS = [
@@ -26,29 +34,83 @@ ACTIONS = [
 ]
 
 
+class Secret:
+    """The shared secret, compared in constant time; raises ValueError where there is none."""
+
+    def __init__(self, secret: str) -> None:
+        if not secret:
+            raise ValueError("the webhook receiver needs a secret")
+        self._digest = _digest(secret)
+
+    def matches(self, given: str | None) -> bool:
+        return hmac.compare_digest(_digest(given or ""), self._digest)
+
+    def is_in(self, headers: Mapping[str, str]) -> bool:
+        """Whether headers as listening.py has them carry it."""
+        return self.matches(headers.get(SECRET_HEADER.upper().replace("-", "_")))
+
+
 def create_app(
     secret: str, nudge: Callable[[str, bool], bool], health: Callable[[], dict[str, Any]]
 ) -> Flask:
-    """The receiver. `nudge(project, deletions)` wakes the loop; False: it knows no such project."""
-    app = Flask("annotune.sync")
+    """The receiver. `nudge(project, deletions)` wakes the loop; False: it knows no such project.
+
+    Raises ValueError without a secret.
+    """
+    app = Flask("annotune.sync", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST
+    known = Secret(secret)
+    app.register_error_handler(Exception, _failed)
+
+    def trusted() -> bool:
+        return known.matches(request.headers.get(SECRET_HEADER))
+
+    @app.before_request
+    def enter() -> tuple[Response, int] | None:
+        if request.endpoint == "show_health" or trusted():
+            return None
+        return jsonify(error=f"the header {SECRET_HEADER} is missing or wrong"), 401
 
     @app.post("/webhook")
     def webhook() -> tuple[Response, int]:
-        given = request.headers.get(SECRET_HEADER, "")
-        if not hmac.compare_digest(given.encode(), secret.encode()):
-            return jsonify(error=f"the header {SECRET_HEADER} is missing or wrong"), 401
-        body = request.get_json(silent=True)
+        body = _body()
         project = body.get("project") if isinstance(body, dict) else None
         number = project.get("id") if isinstance(project, dict) else None
         if not isinstance(number, int):
             return jsonify(error="a JSON object with project.id is needed"), 400
-        deletions = isinstance(body, dict) and body.get("action") in DELETIONS
+        deletions = isinstance(body, dict) and _is_deletion(body.get("action"))
         known = nudge(str(number), deletions)
         return jsonify(status="ok" if known else "not a connected project"), 200
 
     @app.get("/health")
     def show_health() -> tuple[Response, int]:
-        return jsonify(health()), 200
+        told = health()
+        return jsonify(told if trusted() else {"status": told["status"]}), 200
 
     return app
+
+
+def _body() -> object:
+    """The request's JSON; None where it is none. The action decides nothing but when to look."""
+    try:
+        return json.loads(request.get_data(cache=False))
+    except (ValueError, RecursionError):
+        return None
+
+
+def _is_deletion(action: object) -> bool:
+    return isinstance(action, str) and action in DELETIONS
+
+
+def _failed(error: Exception) -> tuple[Response, int]:
+    """Every failure as JSON; what it says inside goes to the log, without the error's own words."""
+    if isinstance(error, HTTPException):
+        return jsonify(error=error.description or error.name), error.code or 500
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    logger.error("a webhook failed: %s\n%s", type(error).__name__, frames)
+    return jsonify(error="this request failed inside; the log has it"), 500
+
+
+def _digest(text: str) -> bytes:
+    """Of one length, so that the time a comparison takes tells nothing."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()

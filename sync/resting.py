@@ -34,7 +34,7 @@ def plateau(
         return None
     gains = [_lost_by(one["verdict"]) for one in last]
     known = [gain for gain in gains if gain is not None]
-    versions = {one["verdict"]["champion"] for one in last}
+    versions = {one["verdict"].get("champion") for one in last}
     blind = int(last[0]["verdict"]["scores"]["holdout"]) if len(known) == patience else 0
     if blind < LEAST_BLIND or versions != {serving} or sum(known) / patience > WORTH:
         return None

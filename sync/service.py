@@ -12,11 +12,11 @@ import traceback
 from dataclasses import dataclass, field
 from typing import Any
 
-from waitress.server import create_server
-
+import listening
 from label_config import InvalidConfig
+from lora.errors import BrokenFile
 from sync.loop import Turn, World, turn
-from sync.receiver import create_app
+from sync.receiver import LARGEST, Secret, create_app
 from sync.studio_values import NoSuchProject, StudioError
 
 logger = logging.getLogger(__name__)
@@ -37,6 +37,7 @@ class _Seen:
     pause_s: float = 0.0
     problem: str | None = None
     decision: str = ""
+    mended: dict[str, Any] | None = None
 
 
 @dataclass
@@ -96,14 +97,25 @@ class Service:
             done = turn(self.world, project, sweep=sweep)
         except NoSuchProject as gone:
             self._pause(seen, GONE_S, str(gone))
-        except (StudioError, InvalidConfig) as problem:
+        except (StudioError, InvalidConfig, BrokenFile) as problem:
             self._pause(seen, min(60.0, max(1.0, seen.pause_s * 2)), str(problem))
+        except OSError as problem:  # a full disk, say; paths and reasons hold no task's text
+            where = f": {problem.filename}" if problem.filename else ""
+            why = f"{problem.strerror or type(problem).__name__}{where}"
+            self._pause(seen, min(60.0, max(1.0, seen.pause_s * 2)), why)
         except Exception as problem:  # the process edge: one broken project must not stop the rest
             frames = "".join(traceback.format_tb(problem.__traceback__))  # the message may quote
             logger.error("project %s: a turn failed\n%s%s", project, frames, type(problem).__name__)
-            self._pause(seen, min(60.0, max(1.0, seen.pause_s * 2)), type(problem).__name__)
+            said = getattr(problem, "orig", None)  # of the log's database: it quotes no values
+            known = f": {said}" if type(problem).__name__ == "OperationalError" and said else ""
+            self._pause(
+                seen, min(60.0, max(1.0, seen.pause_s * 2)), f"{type(problem).__name__}{known}"
+            )
         else:
             seen.pause_s, seen.ok_at = 0.0, time.time()
+            if done.mended:
+                seen.mended = {"what": done.mended, "at": seen.ok_at}
+                logger.warning("project %s: %s", project, done.mended)
             seen.rest_s = self._rest(project, seen, done)
             seen.problem = "; ".join(done.problems) or None
             if done.decision.train or seen.problem != before:
@@ -137,7 +149,12 @@ class Service:
     def health(self) -> dict[str, Any]:
         """For /health: nothing secret, nothing of any task."""
         projects = {
-            p: {"ok_at": s.ok_at, "problem": s.problem, "decision": s.decision}
+            p: {
+                "ok_at": s.ok_at,
+                "problem": s.problem,
+                "decision": s.decision,
+                "mended": s.mended,
+            }
             for p, s in self._seen.items()
         }
         fine = all(s.problem is None for s in self._seen.values())
@@ -147,9 +164,14 @@ class Service:
 def serve(world: World, stop: threading.Event) -> None:
     """Run receiver and loop until `stop` is set; returns when both have ended."""
     service = Service(world)
-    app = create_app(world.settings.sync.secret, service.nudge, service.health)
-    server = create_server(
-        app, host=world.settings.sync.host, port=world.settings.sync.port, threads=4
+    own = world.settings.sync
+    server = listening.make_server(
+        create_app(own.secret, service.nudge, service.health),
+        own.host,
+        own.port,
+        threads=4,
+        max_body=LARGEST,
+        allows=Secret(own.secret).is_in,
     )
     web = threading.Thread(target=server.run, name="receiver", daemon=True)
     loop = threading.Thread(target=service.run, name="loop")

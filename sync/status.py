@@ -12,10 +12,13 @@ from sync.backend_client import BackendDown
 from sync.bias import meter
 from sync.curve import curve_of
 from sync.groups import is_blind
+from sync.hooks import trouble
 from sync.loop import World, time_to_train
 from sync.readings import by_task, rate_of, read_answers
 from sync.studio_values import StudioError
 from sync.terms import Terms, terms_or_default
+
+WAITS = "changes are heard by asking alone, until a running sync sets it up again"
 
 
 def status(world: World, project: str) -> dict[str, Any]:
@@ -27,6 +30,8 @@ def status(world: World, project: str) -> dict[str, Any]:
     try:
         config = world.studio.project(project).config
         serving = world.backend.version(project, config)
+        wrong = trouble(world.settings, world.studio.webhooks(project))
+        problems += [f"our webhook in Label Studio {wrong}; {WAITS}"] if wrong else []
         refused = _refused(project, world.backend.health())
     except (BackendDown, StudioError) as down:
         problems.append(str(down))

@@ -18,8 +18,9 @@ import httpx
 from label_studio_sdk import LabelStudio
 from label_studio_sdk.core.api_error import ApiError
 
+from sync.deadline import timely_client
 from sync.studio_erase import Erasing
-from sync.studio_read import BEGINNING, read_task_state
+from sync.studio_read import BEGINNING, read_task_state, read_webhook
 from sync.studio_tabs import Tabbing
 from sync.studio_values import (
     UNCERTAINTY,
@@ -39,7 +40,6 @@ T = TypeVar("T")
 RETRIES = 2
 IDS = 5000  # ids asked for at once: 2,000 took 0.7 s
 CUT = 500  # characters Label Studio keeps of a list in its task table
-CONNECT_S = 5.0
 TITLE = 50  # characters of a title
 
 
@@ -48,12 +48,11 @@ class Studio(Erasing, Tabbing):
 
     def __init__(self, url: str, token: str, timeout_s: float = 30.0, page: int = 500) -> None:
         self.page = page
-        self._timeout = httpx.Timeout(timeout_s, connect=min(CONNECT_S, timeout_s))
         # built on first use: the SDK raises over an expired token already in its constructor
         self._make: Callable[[], Any] = lambda: LabelStudio(
             base_url=url.rstrip("/"),
             api_key=token,
-            httpx_client=httpx.Client(timeout=self._timeout, follow_redirects=True),
+            httpx_client=timely_client(timeout_s),
             max_retries=RETRIES,
         )
         self._made: Any = None
@@ -245,7 +244,7 @@ class Studio(Erasing, Tabbing):
     def webhooks(self, project: str) -> list[WebhookInfo]:
         """The project's webhooks, whoever registered them."""
         found = _asked(lambda: self._sdk.webhooks.list(project=project))
-        return [_webhook(w) for w in found]
+        return [read_webhook(w) for w in found]
 
     def add_webhook(
         self, project: str, url: str, actions: Sequence[str], headers: Mapping[str, str]
@@ -263,7 +262,7 @@ class Studio(Erasing, Tabbing):
             ),
             show=True,
         )
-        return _webhook(made)
+        return read_webhook(made)
 
     def remove_webhook(self, webhook: int) -> None:
         _asked(lambda: self._sdk.webhooks.delete(webhook))
@@ -393,7 +392,3 @@ def _backend(b: Any) -> BackendInfo:
         version=b.model_version or "",
         connected=str(b.state) == "CO",
     )
-
-
-def _webhook(w: Any) -> WebhookInfo:
-    return WebhookInfo(id=int(w.id), url=w.url, actions=tuple(str(a) for a in w.actions or ()))

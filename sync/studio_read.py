@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from label_config.values import Task
-from sync.studio_values import SeenAnnotation, SeenPrediction, TaskState
+from sync.studio_values import SeenAnnotation, SeenPrediction, TaskState, WebhookInfo
 
 BEGINNING = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
@@ -28,6 +28,17 @@ def read_task_state(raw: Mapping[str, Any], project: str) -> TaskState:
         predictions=tuple(
             _prediction(p, number, updated) for p in raw.get("predictions") or () if "id" in p
         ),
+    )
+
+
+def read_webhook(w: Any) -> WebhookInfo:
+    """A webhook, from the SDK's model of one."""
+    return WebhookInfo(
+        id=int(w.id),
+        url=w.url,
+        actions=tuple(str(a) for a in w.actions or ()),
+        active=w.is_active is not False,
+        headers={str(k): str(v) for k, v in (w.headers or {}).items()},
     )
 
 

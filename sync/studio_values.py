@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -138,11 +138,13 @@ class BackendInfo:
 
 @dataclass(frozen=True)
 class WebhookInfo:
-    """A webhook of one project."""
+    """A webhook of one project; `headers` go along with each call, a secret of ours among them."""
 
     id: int
     url: str
     actions: tuple[str, ...]
+    active: bool = True
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 class StudioLike(Protocol):

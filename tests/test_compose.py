@@ -1,9 +1,13 @@
 """docker-compose.yml, read without a Docker engine."""
 
-from collections.abc import Mapping
+import ast
+import ipaddress as ip
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import pytest
 import yaml
 
 from settings import load
@@ -21,10 +25,107 @@ def test_the_five_services_are_there_with_a_health_check_each() -> None:
 def test_every_annotune_variable_is_a_setting() -> None:
     for name in OURS:
         environment = {k: str(v) for k, v in SERVICES[name]["environment"].items()}
-        assert "ANNOTUNE_STUDIO_TOKEN" in environment
         settings = load(environment)  # raises InvalidSetting on a name or value that is none
-        assert settings.backend.url == f"http://ml-backend:{settings.backend.port}"
-        assert settings.sync.url == f"http://sync:{settings.sync.port}"
+        assert settings.queue.url == load(_environment("worker")).queue.url
+    backend, sync = load(_environment("ml-backend")), load(_environment("sync"))
+    assert sync.backend.url == f"http://ml-backend:{backend.backend.port}"
+    assert sync.sync.url == f"http://sync:{sync.sync.port}"
+    assert sync.backend.password == backend.backend.password
+
+
+def _environment(service: str) -> dict[str, str]:
+    return {k: str(v) for k, v in SERVICES[service]["environment"].items()}
+
+
+def test_each_service_has_only_the_secrets_it_works_with() -> None:
+    for name, own in (
+        ("worker", set()),
+        ("ml-backend", {"BACKEND_PASSWORD"}),
+        ("sync", {"BACKEND_PASSWORD", "STUDIO_TOKEN", "SYNC_SECRET"}),
+    ):
+        text = " ".join(_environment(name).values())
+        asked = {part.split(":?")[0] for part in text.split("${")[1:]}
+        assert asked == {*own, "REDIS_PASSWORD"}, name
+
+
+def _studios_own() -> tuple[list[str], Callable[[str], bool]]:
+    """Label Studio's list of ranges it calls never, and its check under the list of ours; both from
+    the file that it runs."""
+    found = sorted(
+        Path(".venv-ls").glob("lib/python3*/site-packages/label_studio/core/utils/io.py")
+    )
+    if not found:
+        pytest.skip("Label Studio is not installed; make .venv-ls")
+    tree = ast.parse(found[0].read_text(encoding="utf-8"))
+    check = next(n for n in tree.body if getattr(n, "name", "") == "validate_ip")
+    listed = next(
+        ast.literal_eval(n.value)
+        for n in ast.walk(check)
+        if isinstance(n, ast.Assign) and getattr(n.targets[0], "id", "") == "default_banned_subnets"
+    )
+    studio = _environment("label-studio")
+    assert studio["LABEL_STUDIO_USE_DEFAULT_BANNED_SUBNETS"] == "false"
+    ours = studio["LABEL_STUDIO_USER_ADDITIONAL_BANNED_SUBNETS"].split(",")  # as its settings do
+    here: dict[str, Any] = {"ipaddress": ip, "SsrfBlockedUrlError": PermissionError}
+    here["settings"] = SimpleNamespace(
+        USE_DEFAULT_BANNED_SUBNETS=False, USER_ADDITIONAL_BANNED_SUBNETS=ours
+    )
+    exec(compile(ast.Module([check], []), str(found[0]), "exec"), here)
+
+    def calls(address: str) -> bool:
+        try:
+            here["validate_ip"](address)
+        except PermissionError:
+            return False
+        return True
+
+    return listed, calls
+
+
+def test_label_studio_may_call_its_own_network_and_nothing_else_that_is_private() -> None:
+    """Its default list without one subnet, range by range: counted, and asked of its own check."""
+    listed, calls = _studios_own()
+    (subnet,) = [
+        ip.ip_network(c["subnet"]) for c in COMPOSE["networks"]["default"]["ipam"]["config"]
+    ]
+    ours = _environment("label-studio")["LABEL_STUDIO_USER_ADDITIONAL_BANNED_SUBNETS"].split(",")
+    wanted: list[Any] = []
+    for network in map(ip.ip_network, listed):
+        inside = network.version == 4 and subnet.subnet_of(network)  # type: ignore[arg-type]
+        wanted += network.address_exclude(subnet) if inside else [network]  # type: ignore[arg-type]
+    assert sorted(map(str, wanted)) == sorted(str(ip.ip_network(n)) for n in ours)
+    assert len(ours) == len(listed) - 1 + (subnet.prefixlen - 8)
+    inside = [str(a) for a in subnet]
+    assert all(calls(a) for a in [*inside, "93.184.216.34", "2606:2800:220:1::1"])
+    outside = [subnet[0] - 1, subnet[-1] + 1, *ip.ip_network("10.83.7.16/28")]
+    private = ["169.254.169.254", "127.0.0.1", "172.17.0.1", "192.168.1.1", "::1", "fd00::1"]
+    assert not any(calls(str(a)) for a in [*outside, *private, "0.0.0.0", "::ffff:10.83.7.2"])
+
+
+def test_neither_of_the_two_blanket_switches_is_used() -> None:
+    names = " ".join(_environment("label-studio"))
+    assert "ML_BLOCK_LOCAL_IP" not in names and "SSRF_PROTECTION_ENABLED" not in names
+
+
+def test_label_studio_does_not_reach_redis() -> None:
+    nets = {name: set(SERVICES[name].get("networks", ["default"])) for name in SERVICES}
+    assert nets["label-studio"].isdisjoint(nets["redis"])
+    for name in OURS:
+        assert nets[name] & nets["redis"]
+    subnets = [
+        ip.ip_network(c["subnet"])
+        for n in COMPOSE["networks"].values()
+        for c in n["ipam"]["config"]
+    ]
+    assert len(subnets) == 2 and not subnets[0].overlaps(subnets[1])
+
+
+def test_ours_can_write_to_their_volume_and_nowhere_else() -> None:
+    for name in (*OURS, "redis"):
+        assert SERVICES[name]["read_only"] is True and SERVICES[name]["cap_drop"] == ["ALL"]
+    for name in OURS:
+        for setting in ("ANNOTUNE_HOME", "ANNOTUNE_CACHE", "HF_HOME"):
+            assert _environment(name)[setting].startswith("/data")
 
 
 def test_label_studio_and_sync_agree_on_how_long_a_task_may_stay_open() -> None:

@@ -4,8 +4,13 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import closing
+from pathlib import Path
 
 import pytest
+from redis import Redis
+from rq import Callback, Queue
+from rq.serializers import JSONSerializer
 
 from demo.redis_server import RedisServer
 from jobs import Jobs, QueueDown
@@ -46,6 +51,30 @@ def test_an_id_is_queued_once_and_again_after_it_ended(redis_server: RedisServer
     assert jobs.state("j1")[0] == "waiting"
     jobs.forget("j1")
     assert (jobs.depth(), jobs.state("j1")[0]) == (0, "unknown")
+
+
+@pytest.mark.real
+def test_a_worker_runs_what_we_named_and_nothing_else(
+    redis_server: RedisServer, tmp_path: Path
+) -> None:
+    """Redis is written by somebody else: another function, callbacks, an address to post to."""
+    name, here = "test-named", str(tmp_path / "made")
+    with closing(Redis.from_url(redis_server.url)) as connection:
+        queue = Queue(name, connection=connection, serializer=JSONSerializer)
+        queue.enqueue("os.mkdir", here, job_id="theirs")
+        queue.enqueue("os.path.exists", here, on_success=Callback("os.mkdir"), job_id="named")
+        code = (
+            "import sys; from jobs import Jobs\n"
+            "Jobs(sys.argv[1], sys.argv[2]).work(['os.path.exists'], burst=True)"
+        )
+        argv = [sys.executable, "-c", code, redis_server.url, name]
+        subprocess.run(argv, check=True, timeout=60, cwd=Path(__file__).parents[1])
+        theirs, named = (queue.fetch_job(job) for job in ("theirs", "named"))
+        assert theirs is not None and named is not None
+        assert (theirs.get_status(), named.get_status()) == ("failed", "finished")
+        ended = theirs.latest_result()
+        assert ended is not None and "none of ours" in str(ended.exc_string)
+        assert not Path(here).exists()
 
 
 def _work_burst(url: str, name: str) -> None:

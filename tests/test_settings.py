@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from settings import InvalidSetting, Settings, load
+from settings_guard import is_loopback, missing_password, warnings
 
 
 def test_an_empty_environment_gives_the_defaults() -> None:
@@ -35,6 +36,8 @@ def test_secrets_are_not_in_the_repr() -> None:
             "ANNOTUNE_SYNC_SECRET": "hush",
             "ANNOTUNE_BACKEND_PASSWORD": "hush",
             "ANNOTUNE_QUEUE_URL": "redis://:hush@localhost",
+            "ANNOTUNE_SYNC_LOG": "postgresql://ann:hush@db/log",
+            "ANNOTUNE_BACKEND_ENGINE_KEY": "hush",
             "ANNOTUNE_AUGMENT_GENERATOR_KEY": "hush",
         }
     )
@@ -54,6 +57,23 @@ def test_secrets_are_not_in_the_repr() -> None:
         ({"ANNOTUNE_SYNC_POLL_S": "-1"}, "must be above 0"),
         ({"ANNOTUNE_TRAIN_STEPS": "-1"}, "_STEPS 0 or more"),
         ({"ANNOTUNE_BACKEND_HOST": "0.0.0.0"}, "without a password"),
+        ({"ANNOTUNE_BACKEND_HOST": "0.0.0.0", "ANNOTUNE_BACKEND_OPEN": "1"}, "without a password"),
+        ({"ANNOTUNE_BACKEND_HOST": "", "ANNOTUNE_BACKEND_PASSWORD": "short"}, "has 5 characters"),
+        (
+            {"ANNOTUNE_BACKEND_HOST": "10.0.0.5", "ANNOTUNE_BACKEND_PASSWORD": "demo-" + "x" * 22},
+            "BACKEND_PASSWORD is the demo's",
+        ),
+        (
+            {"ANNOTUNE_SYNC_HOST": "::", "ANNOTUNE_SYNC_SECRET": "demo-" + "x" * 22},
+            "SYNC_SECRET is the demo's",
+        ),
+        ({"ANNOTUNE_SYNC_SECRET": "gr\u00fc\u00dfe" * 3}, "no HTTP header can hold"),
+        ({"ANNOTUNE_STUDIO_URL": "http://ann:hush@studio"}, "STUDIO_URL holds a user"),
+        ({"ANNOTUNE_BACKEND_URL": "http://hush@gpu"}, "BACKEND_URL holds a user"),
+        ({"ANNOTUNE_SYNC_URL": "gpu:9091"}, "SYNC_URL must be an address"),
+        ({"ANNOTUNE_QUEUE_URL": "redis://redis:6379/0"}, "beyond this machine without a password"),
+        ({"ANNOTUNE_QUEUE_URL": "redis://ann@10.0.0.1/0"}, "beyond this machine without a pass"),
+        ({"ANNOTUNE_QUEUE_URL": "redis://[::1"}, "must be an address such as redis"),
         ({"ANNOTUNE_TRAIN_QUANTIZE": "int8"}, "must be nf4 or empty"),
         ({"ANNOTUNE_BACKEND_ENGINE_KIND": "tgi"}, "must be one of llama-cpp-python, llama.cpp, o"),
         ({"ANNOTUNE_BACKEND_ENGINE_URL": "localhost:8000"}, "must be an address such as"),
@@ -89,5 +109,47 @@ def test_secrets_are_not_in_the_repr() -> None:
     ],
 )
 def test_what_cannot_be_is_named(environ: dict[str, str], words: str) -> None:
-    with pytest.raises(InvalidSetting, match=words):
+    with pytest.raises(InvalidSetting, match=words) as told:
         load(environ)
+    assert "hush" not in str(told.value)
+
+
+def test_a_secret_given_as_the_name_of_its_file_is_not_printed() -> None:
+    with pytest.raises(InvalidSetting, match="STUDIO_TOKEN_FILE names cannot be read") as told:
+        load({"ANNOTUNE_STUDIO_TOKEN_FILE": "eyJhbGciOi.s3cret.hush"})
+    assert "hush" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("redis://localhost", "redis://127.0.0.3:1/0", "redis://[::1]:6379", "unix:///run/redis"),
+        *("redis://:hush@redis/0", "rediss://ann:hush@10.0.0.1", "redis://redis?password=hush"),
+    ],
+)
+def test_a_redis_here_or_with_a_password_will_do(url: str) -> None:
+    assert load({"ANNOTUNE_QUEUE_URL": url}).queue.url == url
+
+
+def test_what_is_open_on_purpose_is_said() -> None:
+    assert list(warnings(load({}))) == []
+    assert list(warnings(load({"ANNOTUNE_BACKEND_OPEN": "1", "ANNOTUNE_QUEUE_OPEN": "1"}))) != []
+    opened = {"ANNOTUNE_QUEUE_OPEN": "1", "ANNOTUNE_QUEUE_URL": "redis://redis"}
+    assert [w.split(":")[0] for w in warnings(load(opened))] == ["ANNOTUNE_QUEUE_OPEN"]
+
+
+def test_a_backend_without_a_password_starts_only_if_it_is_open_on_purpose() -> None:
+    assert "ANNOTUNE_BACKEND_OPEN=1" in (missing_password(load({})) or "")
+    for name in ("ANNOTUNE_BACKEND_OPEN", "ANNOTUNE_BACKEND_PASSWORD"):
+        assert missing_password(load({name: "1"})) is None
+
+
+@pytest.mark.parametrize(
+    ("host", "here"),
+    [
+        *(("127.0.0.1", True), ("127.8.8.8", True), ("::1", True), ("localhost", True)),
+        *(("0.0.0.0", False), ("::", False), ("", False), ("gpu", False), ("10.0.0.1", False)),
+    ],
+)
+def test_loopback_is_told_from_the_rest(host: str, here: bool) -> None:
+    assert is_loopback(host) is here

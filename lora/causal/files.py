@@ -39,7 +39,7 @@ def read_calibration(folder: Path) -> dict[str, Calibration]:
         raw = json.loads(path.read_text(encoding="utf-8"))
         form, prompt = raw["format"], raw["prompt"]
         found = {str(n): Calibration(float(c["temperature"])) for n, c in raw["controls"].items()}
-    except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except (OSError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise BrokenAdapter(f"{path} cannot be read: {error}") from error
     if (form, prompt) != (FORMAT, VERSION):
         raise BrokenAdapter(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
+import tracemalloc
+
 import httpx
 import pytest
 
@@ -157,3 +160,39 @@ def test_a_text_that_is_not_there_says_nothing_against_its_host() -> None:
     for _ in range(GIVE_UP + 1):
         with pytest.raises(NotFetched, match="404"):
             made.resolve(SCHEMA, {"url": "https://files.example/texts/1"})
+
+
+def test_a_small_packed_answer_cannot_fill_the_memory() -> None:
+    bomb = gzip.compress(b"0" * (50 * MAX_BYTES))
+    assert len(bomb) < MAX_BYTES / 10
+    packed = httpx.Response(
+        200, stream=httpx.ByteStream(bomb), headers={"Content-Encoding": "gzip"}
+    )
+    address = {"url": "https://files.example/texts/1"}
+    tracemalloc.start()
+    try:
+        with pytest.raises(NotFetched, match=f"more than {MAX_BYTES} bytes"):
+            fetcher(packed).resolve(SCHEMA, address)
+        assert tracemalloc.get_traced_memory()[1] < 10 * MAX_BYTES
+    finally:
+        tracemalloc.stop()
+
+
+def test_packed_texts_are_read_where_they_were_asked_for_so() -> None:
+    raw = gzip.compress("Grüße".encode())
+    address = {"url": "https://files.example/texts/1"}
+    packed = httpx.Response(200, stream=httpx.ByteStream(raw), headers={"Content-Encoding": "gzip"})
+    assert fetcher(packed).resolve(SCHEMA, address)["url"] == "Grüße"
+    other = httpx.Response(200, stream=httpx.ByteStream(raw), headers={"Content-Encoding": "zstd"})
+    with pytest.raises(NotFetched, match="packed in a way"):
+        fetcher(other).resolve(SCHEMA, address)
+    cut = httpx.Response(
+        200, stream=httpx.ByteStream(raw[:-9]), headers={"Content-Encoding": "gzip"}
+    )
+    with pytest.raises(NotFetched, match="could not be fetched"):
+        fetcher(cut).resolve(SCHEMA, address)
+    broken = httpx.Response(
+        200, stream=httpx.ByteStream(raw[:3] + b"x" * 40), headers={"Content-Encoding": "gzip"}
+    )
+    with pytest.raises(NotFetched, match="could not be fetched: error"):
+        fetcher(broken).resolve(SCHEMA, address)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -246,3 +247,16 @@ def test_the_pool_is_published_whole_and_only_written_when_it_changed(
     assert (project.folder / "pool.json").stat().st_ino == written.st_ino
     project.publish_pool(texts[:1])
     assert project.pool() == (texts[0],)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [{"number": "2"}, {"files": []}, {"version": "v9-00000000"}, {"parent": 3}, {"recipe": 1}],
+)
+def test_a_manifest_of_other_kinds_costs_its_own_version_alone(
+    project: ProjectStore, odd: dict[str, object]
+) -> None:
+    first, second = commit(project, 1), commit(project, 2)
+    path = project.adapter_folder(second.version) / MANIFEST
+    path.write_text(json.dumps(json.loads(path.read_text()) | odd))
+    assert [m.version for m in project.versions()] == [first.version]

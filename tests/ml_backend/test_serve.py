@@ -34,6 +34,11 @@ def test_a_setting_that_is_none_ends_with_2(caplog: pytest.LogCaptureFixture) ->
     assert "ANNOTUNE_BACKEND_COLOUR" in caplog.text
 
 
+def test_without_a_password_it_does_not_start(caplog: pytest.LogCaptureFixture) -> None:
+    assert main({}) == 2
+    assert "ANNOTUNE_BACKEND_PASSWORD (or _PASSWORD_FILE) is not set" in caplog.text
+
+
 def test_a_taken_port_ends_with_1_and_is_named(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -41,7 +46,8 @@ def test_a_taken_port_ends_with_1_and_is_named(
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
-        assert main({"ANNOTUNE_HOME": str(tmp_path), "ANNOTUNE_BACKEND_PORT": port}) == 1
+        own = {"ANNOTUNE_HOME": str(tmp_path), "ANNOTUNE_BACKEND_PORT": port}
+        assert main({**own, "ANNOTUNE_BACKEND_PASSWORD": "pw"}) == 1
     assert f"cannot listen on 127.0.0.1:{port}" in caplog.text
 
 

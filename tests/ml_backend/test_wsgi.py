@@ -8,12 +8,14 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import httpx
+import pytest
 from waitress import wasyncore
 
+import listening
 from jobs import Jobs
 from ml_backend.app import create_app
 from ml_backend.ports import JobsLike
@@ -103,6 +105,55 @@ def test_a_body_over_the_limit_is_refused_in_json_before_it_is_sent() -> None:
         assert client.post("/predict", content=padded, headers=headers).status_code == 200
         over = client.post("/predict", content=padded + b" ", headers=headers)
         assert (over.status_code, "error" in over.json()) == (413, True)
+
+
+def raw(client: httpx.Client, *headers: str) -> tuple[int, dict[str, str]]:
+    """What comes back on the headers alone; the body is never sent."""
+    with socket.create_connection(("127.0.0.1", client.base_url.port or 0), timeout=10) as line:
+        lines = ["POST /predict HTTP/1.1", "Host: x", *headers, "", ""]
+        line.sendall("\r\n".join(lines).encode())
+        with closing(http.client.HTTPResponse(line)) as answer:
+            answer.begin()
+            return answer.status, json.loads(answer.read())
+
+
+LARGE = f"Content-Length: {listening.SMALL + 1}"
+
+
+@pytest.mark.parametrize(
+    "headers", [[LARGE], [LARGE, "Expect: 100-continue"], ["Transfer-Encoding: chunked"]]
+)
+def test_a_stranger_is_refused_before_a_large_body_is_read(headers: list[str]) -> None:
+    with serving(FirstLabelLive(), user="u", password="pw") as client:
+        status, told = raw(client, *headers, "Authorization: Basic dTp3cm9uZw==")
+        assert (status, "needs credentials" in told["error"]) == (401, True)
+        status, told = raw(client, "Content-Length: 2", "Connection: close", "", "{}")
+        assert (status, told["error"]) == (401, "wrong or missing credentials")
+        known = {**CALL, "padding": "x" * (2 * listening.SMALL)}
+        assert client.post("/predict", json=known, auth=("u", "pw")).status_code == 200
+
+
+def test_a_request_that_comes_drop_by_drop_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listening, "WHOLE_S", 0.2)
+    with serving(FirstLabelLive()) as client:
+        line = socket.create_connection(("127.0.0.1", client.base_url.port or 0), timeout=10)
+        line.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\n")
+        line.setblocking(False)
+        ended = False
+        for _ in range(100):
+            time.sleep(0.05)
+            try:
+                line.sendall(b"X-A: b\r\n")
+                ended = line.recv(1) == b""
+            except BlockingIOError:
+                continue
+            except OSError:
+                ended = True
+            if ended:
+                break
+        assert ended
+        line.close()
+        assert client.get("/").status_code == 200
 
 
 def test_a_queue_that_hangs_is_a_503_within_half_a_second() -> None:

@@ -290,7 +290,7 @@ class FakeStudio:
         self, project: str, url: str, actions: Sequence[str], headers: Mapping[str, str]
     ) -> WebhookInfo:
         self._heard(project)
-        self.hooks.append(WebhookInfo(next(self._ids), url, tuple(actions)))
+        self.hooks.append(WebhookInfo(next(self._ids), url, tuple(actions), True, dict(headers)))
         return self.hooks[-1]
 
     def close(self) -> None:

@@ -1,9 +1,15 @@
 """A webhook is a nudge: it needs the secret, names a project, and is answered at once."""
 
+import http.client
+import threading
+
+import httpx
 import pytest
 from flask.testing import FlaskClient
+from waitress import wasyncore
 
-from sync.receiver import SECRET_HEADER, create_app
+import listening
+from sync.receiver import LARGEST, SECRET_HEADER, Secret, create_app
 
 
 @pytest.fixture
@@ -17,7 +23,8 @@ def client(heard: list[tuple[str, bool]]) -> FlaskClient:
         heard.append((project, deletions))
         return project == "3"
 
-    return create_app("s3cret", nudge, lambda: {"status": "UP"}).test_client()
+    health = {"status": "UP", "projects": {"3": {}}}
+    return create_app("s3cret", nudge, lambda: dict(health)).test_client()
 
 
 def test_a_webhook_with_the_secret_wakes_the_loop(client: FlaskClient, heard: list) -> None:  # type: ignore[type-arg]
@@ -44,7 +51,13 @@ def test_without_the_secret_nothing_is_heard(
     assert (answer.status_code, heard) == (401, [])
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"project": 3}', b'{"project": {"id": "x"}}'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(b"", b"[]", b"{", b'{"project": 3}', b'{"project": {"id": "x"}}', b"\xff\xfe"),
+        b'{"project":' + b"[" * 200_000,
+    ],
+)
 def test_a_body_without_a_project_is_refused_clearly(client: FlaskClient, body: bytes) -> None:
     answer = client.post(
         "/webhook",
@@ -61,5 +74,65 @@ def test_a_project_nobody_connected_is_said_so(client: FlaskClient) -> None:
     assert (answer.status_code, answer.json) == (200, {"status": "not a connected project"})
 
 
-def test_health_is_open(client: FlaskClient) -> None:
+def test_an_action_that_is_no_word_is_heard_as_any(client: FlaskClient, heard: list) -> None:  # type: ignore[type-arg]
+    body = {"action": ["TASKS_DELETED"], "project": {"id": 3}}
+    answer = client.post("/webhook", json=body, headers={SECRET_HEADER: "s3cret"})
+    assert (answer.status_code, heard) == (200, [("3", False)])
+
+
+def test_a_probe_hears_only_whether_all_is_well(client: FlaskClient) -> None:
     assert client.get("/health").json == {"status": "UP"}
+    told = client.get("/health", headers={SECRET_HEADER: "s3cret"}).json
+    assert told == {"status": "UP", "projects": {"3": {}}}
+
+
+def test_without_a_secret_there_is_no_receiver() -> None:
+    with pytest.raises(ValueError, match="needs a secret"):
+        create_app("", lambda *_: True, dict)
+
+
+def test_what_fails_inside_is_said_in_json_without_its_words(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    text = " ".join(["words", "of", "a", "task"])
+
+    def nudge(project: str, deletions: bool) -> bool:
+        raise RuntimeError(text)
+
+    client = create_app("s3cret", nudge, dict).test_client()
+    body = {"project": {"id": 3}}
+    answer = client.post("/webhook", json=body, headers={SECRET_HEADER: "s3cret"})
+    assert (answer.status_code, list(answer.json or {})) == (500, ["error"])
+    assert text not in answer.text + caplog.text and "RuntimeError" in caplog.text
+    missing = client.get("/elsewhere", headers={SECRET_HEADER: "s3cret"})
+    assert (missing.status_code, list(missing.json or {})) == (404, ["error"])
+
+
+def test_a_large_webhook_is_read_where_its_headers_carry_the_secret(heard: list) -> None:  # type: ignore[type-arg]
+    def nudge(project: str, deletions: bool) -> bool:
+        heard.append((project, deletions))
+        return True
+
+    secret = Secret("s3cret")
+    app = create_app("s3cret", nudge, lambda: {"status": "UP"})
+    server = listening.make_server(
+        app, "127.0.0.1", 0, threads=1, max_body=LARGEST, allows=secret.is_in
+    )
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    url = f"http://127.0.0.1:{server.effective_port}/webhook"
+    body = {"project": {"id": 3}, "padding": "x" * (3 * listening.SMALL)}
+    try:
+        fine = httpx.post(url, json=body, headers={SECRET_HEADER: "s3cret"}, trust_env=False)
+        assert (fine.status_code, heard) == (200, [("3", False)])
+        line = http.client.HTTPConnection("127.0.0.1", server.effective_port)
+        line.putrequest("POST", "/webhook")
+        line.putheader("Content-Length", str(LARGEST))
+        line.putheader(SECRET_HEADER, "s3cre")
+        line.endheaders()
+        assert line.getresponse().status == 401 and len(heard) == 1
+        line.close()
+    finally:
+        server.trigger.pull_trigger(lambda: wasyncore.close_all(server._map))
+        thread.join()
+        server.task_dispatcher.shutdown()
