@@ -59,7 +59,7 @@ def status(world: World, project: str) -> dict[str, Any]:
         "training": store.is_training() or wanted is not None,
         "decision": time_to_train(world, project, terms).reason,
         "rounds": counts.rounds,
-        "curve": curve_of(log, store).sentence,
+        "curve": curve_of(log, project).sentence,
         "correction_rate": correction_rate(log, project, terms.schema).value,
         "last_verdict": log.last_verdict(project),
         "problems": problems,
