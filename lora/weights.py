@@ -86,13 +86,21 @@ def scale_of(config: Mapping[str, Any]) -> float:
             raise ValueError(f"it sets {other}; one rank and one alpha for all layers are served")
     for key, value in config.items():
         off = value in (None, False, [], {}, "none") or value == IDLE.get(key)
-        if key not in WRITTEN and not off:
+        if key not in WRITTEN and not off and not (key == "auto_mapping" and _names_ours(value)):
             raise ValueError(f"it sets {str(key)[:40]!r}, which is not known here")
     try:
         rank, alpha = float(config["r"]), float(config["lora_alpha"])
         return alpha / (rank**0.5 if config.get("use_rslora") else rank)
     except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
         raise ValueError("it has no rank r or lora_alpha that are numbers") from error
+
+
+def _names_ours(mapping: object) -> bool:
+    """Whether PEFT's note of the base's class names one of transformers; nothing here imports it,
+    but PEFT's own AutoPeftModel would."""
+    if not isinstance(mapping, dict) or set(mapping) != {"base_model_class", "parent_library"}:
+        return False
+    return str(mapping["parent_library"]).startswith("transformers.models.")
 
 
 def prepare(base: Base, mode: Mode, tensors: LoraTensors, scale: float = SCALE) -> Weights:

@@ -128,11 +128,10 @@ def _known(log: Log, project: str) -> None:
 @click.pass_obj
 def curve_(settings: Settings, project: str, json_: bool) -> None:
     """Say how right PROJECT's rounds were on its blind answers, and what 100 more would bring."""
-    store = store_of(settings, project)
     log = open_log(settings)
     try:
         _known(log, project)
-        found = curve_of(log, store)
+        found = curve_of(log, project)
     finally:
         log.close()
     show.text(json_, found.to_dict(), list(found.lines()))

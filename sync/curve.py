@@ -10,12 +10,10 @@ says next to nothing, nothing is said but why.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from lora.errors import BrokenAdapter
-from lora.store import ProjectStore
 from sync.challenge import is_challenger
 from sync.log import Log
 
@@ -95,21 +93,21 @@ class Curve:
         yield f"  {self.sentence}"
 
 
-def curve_of(log: Log, store: ProjectStore) -> Curve:
-    """A project's curve; near-duplicates as its last snapshot has them."""
-    rounds = log.rounds(store.name)
-    return curve(store.name, rounds, groups_of(store, [str(r["snapshot"]) for r in rounds]))
+def curve_of(log: Log, project: str) -> Curve:
+    """A project's curve as its log has it."""
+    rounds = comparable(log.rounds(project))
+    rows = {row for r in rounds for row in _right(r)}
+    return curve(project, rounds, groups_of(log, project, rows))
 
 
-def groups_of(store: ProjectStore, snapshots: list[str]) -> Mapping[str, str]:
-    """Of the blind rows of the last snapshot that is still there."""
-    for digest in reversed(snapshots):
-        if digest not in store.forgotten():
-            try:
-                return {e.id: e.group for e in store.snapshot(digest).holdout}
-            except (FileNotFoundError, BrokenAdapter):
-                continue
-    return {}
+def groups_of(log: Log, project: str, rows: Collection[str]) -> Mapping[str, str]:
+    """Of rows named after their annotation; those that are gone since are left out."""
+    if not rows:
+        return {}
+    said = {f"annotation-{a.id}": a.task for a in log.current_annotations(project)}
+    kept = {row: said[row] for row in rows if row in said}
+    groups = {t.id: t.place.group for t in log.tasks(project, sorted(set(kept.values())))}
+    return {row: groups[task] for row, task in kept.items() if task in groups}
 
 
 def curve(project: str, rounds: Sequence[Mapping[str, Any]], groups: Mapping[str, str]) -> Curve:

@@ -70,7 +70,7 @@ def status(world: World, project: str) -> dict[str, Any]:
         "rounds": counts.rounds,
         "correction_rate": rate_of(readings).value,
         "agreement": together(terms.schema, by_task(readings)).same,
-        "curve": curve_of(log, store).sentence,
+        "curve": curve_of(log, project).sentence,
         "last_verdict": log.last_verdict(project),
         "problems": problems,
     }

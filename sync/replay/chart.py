@@ -27,9 +27,12 @@ class Line:
     points: Mapping[int, tuple[float, float | None, float | None]]
 
 
-def draw(title: str, lines: Sequence[Line], marks: Mapping[str, float]) -> bytes:
-    """The chart's PNG; x is logarithmic. `marks`: levels drawn across, by name."""
-    xs = sorted({x for line in lines for x in line.points})
+def draw(
+    title: str, lines: Sequence[Line], marks: Mapping[str, float], counts: Sequence[int] = ()
+) -> bytes:
+    """The chart's PNG; x is logarithmic. `marks`: levels drawn across, by name; `counts`: where x
+    is marked, whether or not a line has come there."""
+    xs = sorted({*counts, *(x for line in lines for x in line.points)})
     ys = [v for line in lines for of in line.points.values() for v in of if v is not None]
     canvas = _Canvas(xs or [1, 2], [*ys, *marks.values()] or [0.0, 1.0])
     canvas.frame(title)

@@ -296,13 +296,13 @@ class Run:
             own = self.terms.settings
             argv = [sys.executable, "-m", "sync.expand", "--project", PROJECT]
             argv += ["--snapshot", digest, "--past", json.dumps(place.past())]
-            run(
-                argv,
-                self.folder / "logs" / "expand.log",
-                threads=own.train.threads,
-                timeout_s=own.queue.timeout_s,
-                env=self._environment(),
-            )
+            log, how = self.folder / "logs" / "expand.log", self._environment()
+            threads, timeout_s = own.train.threads, own.queue.timeout_s
+            try:
+                run(argv, log, threads=threads, timeout_s=timeout_s, env=how)
+            except TrainingFailed as error:  # as in the loop: the human-only version stands
+                logger.warning("replay: %s", error)
+                return None, 0
         record = place.get(digest)
         if record is None or record["challenger"] is None:
             return None, 0

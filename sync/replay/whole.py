@@ -165,6 +165,6 @@ def write(told: Told, out: Path) -> tuple[Path, Path]:
     whole = told.full["mean"]
     marks = {"all answers": whole, f"{told.goal:.0%} of that": told.goal * whole}
     title = f"{told.name}: what an adapter learned, judged on {told.judged} others"
-    figure.write_bytes(draw(title, lines, marks))
+    figure.write_bytes(draw(title, lines, marks, told.counts))
     write_atomic(table, json.dumps(told.to_dict(), indent=1, ensure_ascii=False))
     return figure, table

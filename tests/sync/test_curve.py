@@ -4,12 +4,18 @@ says nothing."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from sync.curve import AHEAD, Curve, comparable, curve, fitted
+from label_config.values import Task
+from sync.curve import AHEAD, Curve, comparable, curve, fitted, groups_of
+from sync.groups import Place
+from sync.log import Log
+from sync.studio_values import SeenAnnotation, TaskState
 from tests.sync.judged import scored
 
 
@@ -108,6 +114,19 @@ def test_near_duplicates_stand_or_fall_together() -> None:
     pairs = {f"r{i:04d}": f"g{i // 10}" for i in range(100)}
     alone, together = curve("1", some, {}).points[3], curve("1", some, pairs).points[3]
     assert together.high - together.low > 1.5 * (alone.high - alone.low)
+
+
+def test_the_log_knows_which_rows_are_near_duplicates(tmp_path: Path) -> None:
+    log = Log(f"sqlite:///{tmp_path / 'log.db'}")
+    log.connect("1", "any")
+    at = datetime(2026, 11, 23, tzinfo=timezone.utc)
+    for n in (1, 2, 3):
+        said = SeenAnnotation(70 + n, n, [], 1, at, at)
+        state = TaskState(Task(n, "1", {"text": "x"}), at, (said,))
+        log.append("1", [state], {n: Place("g1" if n < 3 else "g2", True)})
+    found = groups_of(log, "1", {"annotation-71", "annotation-72", "annotation-73", "annotation-9"})
+    log.close()
+    assert found == {"annotation-71": "g1", "annotation-72": "g1", "annotation-73": "g2"}
 
 
 def test_the_law_is_found_again() -> None:

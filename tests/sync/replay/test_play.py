@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from label_config.values import Origin
-from settings import Blind
+from lora.expansions import Expansions
+from lora.store import Store
+from settings import Augment, Blind
+from sync.replay import play
 from sync.replay.place import Busy, forget_replays
 from sync.replay.play import ARMS, Run, full
 from sync.replay.rows import NothingToReplay
@@ -107,6 +110,45 @@ def test_a_training_that_fails_leaves_a_cell_that_says_why(
     cell = next(a_run(tmp_path).play())
     assert (cell.version, cell.reason, cell.learned) == (None, "the trainer was killed", {})
     assert cell.best == cell.served
+
+
+def expanding(tmp_path: Path) -> Run:
+    own = replace(settings(tmp_path), augment=Augment(sources="noise"))
+    run = a_run(tmp_path, "ours-expanded")
+    return replace(run, settings=own)
+
+
+def test_an_expansion_that_fails_leaves_the_human_version_standing(
+    tmp_path: Path, workers: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise play.TrainingFailed("no memory")
+
+    monkeypatch.setattr(play, "run", fails)
+    cell = next(expanding(tmp_path).play())
+    assert (cell.expanded, cell.children) == ({}, 0)
+    assert cell.best == cell.learned and cell.version == cell.serving
+
+
+def test_children_make_a_challenger_that_is_told_beside_the_human_version(
+    tmp_path: Path, workers: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def expands(argv: list[str], log: Path, *, env: dict[str, str], **_: object) -> None:
+        given = dict(zip(argv[3::2], argv[4::2], strict=True))
+        store = Store(Path(env["ANNOTUNE_HOME"]) / "store").project(given["--project"])
+        human = store.snapshot(given["--snapshot"])
+        child = replace(
+            human.train[0], id="child", origin=Origin("synthetic", parent=human.train[0].id)
+        )
+        challenger = store.put_snapshot(replace(human, examples=(*human.examples, child)))
+        record = {"challenger": challenger, "kept": [{}], "policy": {"reason": "x"}}
+        Expansions(store).put(given["--snapshot"], record)
+
+    monkeypatch.setattr(play, "run", expands)
+    cell = next(expanding(tmp_path).play())
+    assert cell.children == 1
+    assert workers.trained == [cell.answers - cell.blind, cell.answers - cell.blind + 1]
+    assert cell.best == cell.expanded and cell.expanded["mean"] > cell.learned["mean"]
 
 
 def test_what_experts_typed_with_an_answer_teaches_with_it_and_never_judges(
