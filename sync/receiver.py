@@ -76,7 +76,7 @@ def create_app(
         body = _body()
         project = body.get("project") if isinstance(body, dict) else None
         number = project.get("id") if isinstance(project, dict) else None
-        if not isinstance(number, int):
+        if not isinstance(number, int) or isinstance(number, bool):
             return jsonify(error="a JSON object with project.id is needed"), 400
         deletions = isinstance(body, dict) and _is_deletion(body.get("action"))
         known = nudge(str(number), deletions)

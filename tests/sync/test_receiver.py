@@ -54,7 +54,15 @@ def test_without_the_secret_nothing_is_heard(
 @pytest.mark.parametrize(
     "body",
     [
-        *(b"", b"[]", b"{", b'{"project": 3}', b'{"project": {"id": "x"}}', b"\xff\xfe"),
+        *(
+            b"",
+            b"[]",
+            b"{",
+            b'{"project": 3}',
+            b'{"project": {"id": "x"}}',
+            b'{"project": {"id": true}}',
+            b"\xff\xfe",
+        ),
         b'{"project":' + b"[" * 200_000,
     ],
 )
