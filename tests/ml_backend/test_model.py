@@ -146,4 +146,4 @@ def test_setup_gives_the_version_and_fit_asks_for_training_only_when_told() -> N
 
 def test_the_2x_call_forms_work() -> None:
     model = AnnotuneModel(FirstLabelLive(), ListedJobs(), "7", SCHEMA)
-    assert model.predict([RAW], {"result": []}, login=None) == model.predict([RAW], context=None)
+    assert model.predict([RAW], None, login=None) == model.predict([RAW], context=None)
