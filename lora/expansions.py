@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from lora.store import ProjectStore, locked, write_atomic
+from lora.marks import locked
+from lora.store import ProjectStore, write_atomic
 from lora.written import Answer, Written
 
 ASKED = "review-asked.json"  # beside the records

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -45,6 +46,13 @@ class Marks:
         with (self._ensure() / name).open("a") as handle:
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield
+
+    @contextmanager
+    def connecting(self, patience_s: float) -> Iterator[bool]:
+        """Hold the one place from which the project is set up in Label Studio; yields False when
+        another process keeps it for `patience_s`."""
+        with locked(self._ensure() / "connect.lock", patience_s) as free:
+            yield free
 
     def served(self) -> frozenset[str]:
         """Versions that CURRENT named at some time; others were never good enough to serve."""
@@ -110,3 +118,20 @@ class Marks:
     def _waiting(self) -> Waiting | None:
         raw: Mapping[str, str] | None = read_json(self.folder / "waiting.json", None)
         return Waiting(**raw) if raw else None
+
+
+@contextmanager
+def locked(path: Path, patience_s: float) -> Iterator[bool]:
+    """Hold an flock on a file; yields False when another process keeps it for `patience_s`."""
+    end = time.monotonic() + patience_s
+    with path.open("a") as handle:
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= end:
+                    yield False
+                    return
+                time.sleep(0.05)
+        yield True

@@ -17,7 +17,6 @@ its presence means the folder is complete (law 8).
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
@@ -37,7 +36,7 @@ from lora.adapter import MANIFEST, Manifest, Recipe, digest_files, verify
 from lora.atomic import read_json, sync_folder
 from lora.atomic import write_atomic as write_atomic
 from lora.errors import BrokenAdapter, Forgotten, Moved, NeedsPerson, Withdrawn
-from lora.marks import Waiting
+from lora.marks import Waiting, locked
 from lora.moves import Move, What, moves, note
 from lora.wishes import Wishes
 
@@ -367,23 +366,6 @@ class ProjectStore(Wishes):
         """True while some process holds the trainer lock."""
         with self.training(patience_s=0) as free:
             return not free
-
-
-@contextmanager
-def locked(path: Path, patience_s: float) -> Iterator[bool]:
-    """Hold an flock on a file; yields False when another process keeps it for `patience_s`."""
-    end = time.monotonic() + patience_s
-    with path.open("a") as handle:
-        while True:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() >= end:
-                    yield False
-                    return
-                time.sleep(0.05)
-        yield True
 
 
 def _changed(path: Path) -> int:

@@ -35,7 +35,7 @@ from sync.check import Unreadable, check_file, check_project
 from sync.children import TrainingFailed
 from sync.cli_forget import forget
 from sync.compare import compare
-from sync.connect import NothingToPredict, connect
+from sync.connect import BeingConnected, NothingToPredict, connect
 from sync.log import LogDown
 from sync.loop import JOBS, World, turn
 from sync.options import as_json, store_of
@@ -61,6 +61,7 @@ EXITS: list[tuple[type[Exception], int]] = [
     (operate.NoSuchVersion, MISSING),
     (operate.Impossible, REFUSED),
     (NothingToPredict, REFUSED),
+    (BeingConnected, REFUSED),
     (NothingToExpand, REFUSED),
     (NothingToReplay, REFUSED),
     (Busy, REFUSED),

@@ -15,6 +15,8 @@ from sync.hooks import register
 from sync.loop import World, hear, publish_pool
 from sync.terms import read_terms
 
+PATIENCE_S = 60.0  # outlasts a push of the loop's (sync.push.BUDGET_S)
+
 
 @dataclass(frozen=True)
 class Connected:
@@ -47,6 +49,10 @@ class Connected:
         }
 
 
+class BeingConnected(Exception):
+    """Another process is connecting the project."""
+
+
 class NothingToPredict(Exception):
     """The config holds no control we can predict; the message names each and why."""
 
@@ -54,8 +60,8 @@ class NothingToPredict(Exception):
 def connect(world: World, project: str) -> Connected:
     """Connect a project, or repair its connection.
 
-    Raises StudioError, InvalidConfig, NothingToPredict or BackendDown before anything is changed
-    in Label Studio.
+    Raises StudioError, InvalidConfig, NothingToPredict, BackendDown or BeingConnected before
+    anything is changed in Label Studio.
     """
     if of := world.log.reviewed_by(project):
         raise NothingToPredict(
@@ -71,13 +77,18 @@ def connect(world: World, project: str) -> Connected:
             f"nothing in project {project}'s label config is predicted: {reasons}"
         )
     version = world.backend.version(project, info.config)
-    world.log.connect(project, info.title)
-    world.log.restore_tabs(project)  # sync makes them again
-    hear(world, project, sweep=True)
-    publish_pool(world, project, terms)
-    _backend(world, project, version)
-    removed = register(world.settings, world.studio, project)
-    world.studio.set_sampling(project)
+    with world.store.project(project).connecting(PATIENCE_S) as free:
+        if not free:
+            raise BeingConnected(
+                f"project {project} is being connected by another process; try again when it ended"
+            )
+        world.log.connect(project, info.title)  # from now on the loop turns it, too
+        world.log.restore_tabs(project)  # sync makes them again
+        hear(world, project, sweep=True)
+        publish_pool(world, project, terms)
+        _backend(world, project, version)
+        removed = register(world.settings, world.studio, project)
+        world.studio.set_sampling(project)
     return Connected(project, info.title, version, info.tasks, schema, removed, terms.problems)
 
 

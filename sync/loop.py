@@ -75,7 +75,7 @@ def turn(world: World, project: str, sweep: bool = False) -> Turn:
     train, review, expand, doubt, push, retire, show again."""
     unforgotten = forget(world, project)
     changes, info = hear(world, project, sweep)
-    mended = mend(world.settings, world.studio, project) if sweep else None
+    mended = mend_hook(world, project) if sweep else None
     adopt(world, project)
     terms = read_terms(world.settings, info.config)
     keep_account(world, project, terms)
@@ -97,7 +97,8 @@ def turn(world: World, project: str, sweep: bool = False) -> Turn:
         done.problems.append(str(down))
     try:
         done.pushed = push_predictions(world, project, terms)
-        done.problems += [done.pushed.problem] if done.pushed.problem else []
+        if done.pushed and done.pushed.problem:
+            done.problems.append(done.pushed.problem)
     except BackendDown as down:
         done.problems.append(str(down))
     retire(world.log, world.studio, project, world.settings.studio.lock_s, QUIET_S)
@@ -128,6 +129,13 @@ def hear(world: World, project: str, sweep: bool) -> tuple[Changes, ProjectInfo]
     publish()  # what an interrupted turn left unsaid
     changes = pull(world.studio, world.log, project, share, sweep=sweep, after_part=publish)
     return changes, info
+
+
+def mend_hook(world: World, project: str) -> str | None:
+    """Set our webhook up again where it must be; returns what was wrong with it. A project that is
+    being connected is left alone: two who register at once remove each other's, or leave two."""
+    with world.store.project(project).connecting(patience_s=0) as free:
+        return mend(world.settings, world.studio, project) if free else None
 
 
 def adopt(world: World, project: str) -> None:
@@ -266,10 +274,14 @@ def show_again(world: World, project: str, terms: Terms, look: bool) -> None:
         keep_tabs(world.log, world.studio, store, project, terms, look)
 
 
-def push_predictions(world: World, project: str, terms: Terms) -> Pushed:
-    """Give Label Studio the serving version's predictions, in the order that teaches most.
+def push_predictions(world: World, project: str, terms: Terms) -> Pushed | None:
+    """Give Label Studio the serving version's predictions, in the order that teaches most; None
+    while the project is being connected, which names the backend's title, too.
 
     Raises BackendDown.
     """
-    version = world.backend.version(project, terms.config)
-    return push(world.log, world.studio, project, terms, version)
+    with world.store.project(project).connecting(patience_s=0) as free:
+        if not free:
+            return None
+        version = world.backend.version(project, terms.config)
+        return push(world.log, world.studio, project, terms, version)

@@ -135,7 +135,7 @@ class Service:
         2 s, a third of a core)."""
         own, pushed = self.world.settings.sync, done.pushed
         busy = done.changes.any or done.decision.train or bool(done.problems)
-        busy = busy or (pushed is not None and bool(pushed.shown or pushed.left or pushed.switched))
+        busy = busy or pushed is None or bool(pushed.shown or pushed.left or pushed.switched)
         if busy or self.world.log.wanted(project):
             return own.poll_s
         return max(own.poll_s, min(own.quiet_s, 2 * seen.rest_s))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from functools import partial
 from itertools import count
@@ -265,7 +266,8 @@ class Studio(Erasing, Tabbing):
         return read_webhook(made)
 
     def remove_webhook(self, webhook: int) -> None:
-        _asked(lambda: self._sdk.webhooks.delete(webhook))
+        with suppress(NoSuchProject):  # somebody was quicker
+            _asked(lambda: self._sdk.webhooks.delete(webhook))
 
     # ---- projects of our own
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lora.store import locked
+from lora.marks import locked
 
 FOLDER, LOCK = "replays", "lock"
 

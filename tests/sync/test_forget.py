@@ -18,7 +18,8 @@ from label_config import Snapshot
 from lora.errors import Forgotten
 from lora.expansions import Expansions
 from lora.forget import erase, find
-from lora.store import ProjectStore, locked
+from lora.marks import locked
+from lora.store import ProjectStore
 from lora.wishes import Kind
 from sync import log_forget
 from sync.augmented import _human

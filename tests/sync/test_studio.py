@@ -323,7 +323,7 @@ def test_backends_and_webhooks(seam: Studio, project: str, backend: StubBackend)
         {"X-Annotune-Secret": "s3cret"},
     )
     assert set(hook.actions) == {"ANNOTATION_CREATED", "TASKS_DELETED"}
-    for h in seam.webhooks(project):
+    for h in seam.webhooks(project) * 2:  # what is gone already is no error
         seam.remove_webhook(h.id)
     assert seam.webhooks(project) == []
     seam.disconnect_backend(made.id)
