@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from playwright.sync_api import Browser, Error, Page, sync_playwright
 
@@ -14,6 +15,11 @@ from demo.api import StudioApi
 from demo.house import House, run_annotune
 from demo.redis_server import RedisServer, start_redis
 from demo.studio import Account, Studio, start_studio
+
+hypothesis.settings.register_profile(  # two busy cores may keep a test waiting for seconds
+    "busy", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("busy")
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = [

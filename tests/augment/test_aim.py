@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from augment.aim import MOST_EACH, aim, fits, uniform
@@ -140,7 +140,6 @@ def test_no_rows_no_sources_and_no_budget_are_plans_too() -> None:
     assert aim(EVEN, SCHEMA, 0, ["noise"]).total == 0
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from("abcd"), st.floats(0, 1)), min_size=1, max_size=12),
     st.integers(0, 60),

@@ -1,7 +1,7 @@
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from augment.gains import Gain, read_trend
@@ -61,7 +61,6 @@ def test_a_gain_is_a_number_with_an_error(difference: float, error: float) -> No
         Gain(10, difference, error)
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(1, 900), st.floats(-1, 1), st.floats(0, 0.2)), max_size=6),
     st.integers(0, 2000),

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from augment.gains import Gain
@@ -166,7 +166,6 @@ SITUATIONS = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(SITUATIONS)
 def test_what_always_holds(now: Situation) -> None:
     policy = decide(now)
@@ -182,7 +181,6 @@ def test_what_always_holds(now: Situation) -> None:
     assert any(c.isdigit() for c in policy.reason)
 
 
-@settings(deadline=None)
 @given(SITUATIONS, SHARES, SHARES)
 def test_better_accuracy_never_gives_a_higher_ratio(
     now: Situation, more: float, surer: float
@@ -194,7 +192,6 @@ def test_better_accuracy_never_gives_a_higher_ratio(
     assert decide(better).ratio <= decide(now).ratio + 1e-12
 
 
-@settings(deadline=None)
 @given(st.integers(1, 3000), st.integers(0, 3000), st.tuples(SHARES, SHARES))
 def test_more_human_examples_never_give_a_higher_ratio(
     size: int, more: int, known: tuple[float, float]

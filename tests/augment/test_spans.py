@@ -23,7 +23,7 @@ def cases(draw: st.DrawFn) -> tuple[str, Span, list[Edit]]:
     return text, Span("slot", "text", start, end, text[start:end], ("artist",)), edits
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(cases())
 def test_a_moved_span_covers_what_it_covered_and_what_was_put_inside(
     case: tuple[str, Span, list[Edit]],

@@ -98,7 +98,7 @@ PIECES = [
 
 
 @given(st.lists(st.sampled_from(PIECES), max_size=25).map("".join) | st.text(max_size=30))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_html_is_read_and_its_places_rise(html: str) -> None:
     page = read_page(html)
     assert len(page.places) == len(page.text)

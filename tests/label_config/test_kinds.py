@@ -113,7 +113,7 @@ HTML = st.lists(
 
 
 @given(TALKS, HTML, st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_spans_come_back_as_they_went(
     talk: list[dict[str, str]], html: str, draw: st.DataObject
 ) -> None:

@@ -85,7 +85,7 @@ def test_the_form_is_canonical() -> None:
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=40))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_any_text_survives(text: str) -> None:
     snapshot = replace(SNAPSHOT, examples=(replace(ROW, texts={"text": text}),))
     assert snapshot_from_json(snapshot_to_json(snapshot)) == snapshot

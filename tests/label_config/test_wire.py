@@ -74,7 +74,7 @@ def choice(*labels: object, name: object = "one") -> dict[str, Any]:
 
 
 @given(answered_texts())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_regions_come_back_as_they_went(answered: tuple[str, tuple[Region, ...]]) -> None:
     text, regions = answered
     sent = json.loads(json.dumps(write_result(SCHEMA, 7, regions)))
@@ -86,7 +86,7 @@ def test_regions_come_back_as_they_went(answered: tuple[str, tuple[Region, ...]]
 
 
 @given(answered_texts())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_the_sdk_finds_what_we_write_valid(answered: tuple[str, tuple[Region, ...]]) -> None:
     item = write_prediction(SCHEMA, Prediction(7, answered[1], 0.123456789, "v1-0a1b2c3d"))
     assert LabelInterface(XML).validate_prediction(item, return_errors=True) == []
@@ -110,7 +110,7 @@ def test_a_region_of_a_control_that_is_not_there_cannot_be_written() -> None:
 
 
 @given(st.lists(st.sampled_from(["\r\n", "\n", " ", "."]), min_size=1, max_size=8), st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_a_crlf_counted_as_one_is_mapped_back(ends: list[str], data: st.DataObject) -> None:
     """Each letter occurs once, so the right place is known."""
     text = "".join(f"{chr(65 + i)}{chr(97 + i)}{end}" for i, end in enumerate(ends))
@@ -236,7 +236,7 @@ odd_regions = st.fixed_dictionaries(
 
 
 @given(st.lists(odd_regions | json_values, max_size=4), json_values)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_reading_never_raises_and_accounts_for_every_region(result: Any, data: object) -> None:
     read = read_result(SCHEMA, {"text": data}, result)
     assert len(read.regions) + len(read.dropped) <= len(result)

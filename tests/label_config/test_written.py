@@ -24,7 +24,7 @@ def wire(text: object) -> dict[str, object]:
 
 
 @given(texts, st.none() | st.integers(0, 10**6).map(lambda n: n / 10**6))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_a_text_comes_back_as_it_went(text: str, score: float | None) -> None:
     region = Written("note", "t", text, score)
     sent = json.loads(json.dumps(write_result(SCHEMA, 7, [region])))
@@ -33,7 +33,7 @@ def test_a_text_comes_back_as_it_went(text: str, score: float | None) -> None:
 
 
 @given(texts)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_the_sdk_finds_it_valid(text: str) -> None:
     item = write_prediction(SCHEMA, Prediction(7, (Written("note", "t", text),), 0.5, "v1"))
     assert LabelInterface(XML).validate_prediction(item, return_errors=True) == []

@@ -45,7 +45,7 @@ def test_a_row_gets_a_choice_and_spans_in_one_pass(network: Network, loaded: Loa
 def test_spans_have_the_text_of_their_offsets(network: Network, loaded: Loaded) -> None:
     signs = st.sampled_from(list("aZé ñ\u0301\r\n👍🏽👩\u200d🚀東\x00.'-\ud800"))
 
-    @settings(max_examples=30, deadline=None)
+    @settings(max_examples=30)
     @given(text=st.text(signs, max_size=60))
     def holds(text: str) -> None:
         (got,) = answer(network, loaded, [Inputs({"text": text})])

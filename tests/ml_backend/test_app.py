@@ -87,9 +87,7 @@ JSON = st.recursive(
 
 
 @given(tasks=st.lists(JSON | st.fixed_dictionaries({"id": JSON, "data": JSON}), max_size=5))
-@settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_json_in_the_task_list_is_answered(client: FlaskClient, tasks: list[object]) -> None:
     assert len(predict(client, *tasks)) == len(tasks)
 

@@ -221,7 +221,7 @@ def test_a_log_of_a_newer_program_is_refused(tmp_path: Path) -> None:
         Log(url)
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(st.lists(st.lists(st.tuples(st.integers(1, 3), st.integers(0, 3)), max_size=3), max_size=6))
 def test_the_log_holds_what_was_said_last(said: list[list[tuple[int, int]]]) -> None:
     log = Log("sqlite://")

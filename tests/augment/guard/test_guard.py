@@ -160,7 +160,7 @@ PIECES = ("my lamp", "a lamp", "where", "is", "it", "Sure,", "money", "friday", 
 TEXTS = st.lists(st.sampled_from(PIECES), min_size=1, max_size=5).map(" ".join)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     texts=st.lists(TEXTS, min_size=1, max_size=8),
     transforms=st.lists(st.sampled_from(["noise", "rewrite", "generate"]), min_size=8, max_size=8),

@@ -2,7 +2,7 @@ import json
 from dataclasses import asdict
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from augment.profile.style import RATES, Style, rates, style_of
@@ -69,7 +69,6 @@ def test_rates_are_what_noise_may_do_at_most() -> None:
     assert (found["lower"], found["unended"], found["typos"]) == (1.0, 1.0, 0.0)
 
 
-@settings(deadline=None)
 @given(st.lists(st.text(max_size=60), max_size=12))
 def test_any_text_has_a_style_of_shares_that_json_can_hold(texts: list[str]) -> None:
     style = style_of(texts)

@@ -40,7 +40,7 @@ def denials(text: str) -> int:
     return len(re.findall(denied, text.lower().replace("’", "'")))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.sampled_from(WORDS), min_size=1, max_size=16), st.integers(0, 9), st.data())
 def test_numbers_denials_and_span_texts_stay_whatever_the_rates(
     words: list[str], seed: int, data: st.DataObject

@@ -19,7 +19,7 @@ def marked(draw: st.DrawFn) -> tuple[str, list[Span]]:
     return text, spans
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(marked(), st.text("xy ", max_size=5))
 def test_what_is_shown_comes_back_with_every_span_in_its_place(
     case: tuple[str, list[Span]], before: str

@@ -62,7 +62,7 @@ Read = Callable[[Example, Schema, Prompt, str], Made | None]
         (NOTED, WRITTEN, inputs.read),
     ],
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(said=SAID | st.text(max_size=30))
 def test_a_reader_never_raises_and_never_misplaces_a_span(
     row: Example, schema: Schema, read: Read, said: str

@@ -25,7 +25,7 @@ def tree(*paths: tuple[str, ...]) -> Control:
 
 
 @given(paths=PATHS, seed=st.integers(0, 99))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_sums_along_the_paths_are_the_label_rows(paths: list[tuple[str, ...]], seed: int) -> None:
     control = tree(*paths)
     rows = torch.randn(len(paths), 5, generator=torch.Generator().manual_seed(seed))
@@ -33,7 +33,7 @@ def test_sums_along_the_paths_are_the_label_rows(paths: list[tuple[str, ...]], s
 
 
 @given(paths=PATHS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_label_has_as_many_nodes_as_its_path_is_long(paths: list[tuple[str, ...]]) -> None:
     control = tree(*paths)
     assert incidence(control).sum(1).tolist() == [len(p) for p in paths]

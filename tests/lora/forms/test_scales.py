@@ -46,7 +46,7 @@ def line(count: int = 80) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type
 
 
 @given(bias=st.lists(NUMBERS, min_size=1, max_size=9))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_thresholds_fall_whatever_training_makes_of_them(bias: list[float]) -> None:
     levels = thresholds(torch.tensor(bias))
     assert bool((levels[1:] <= levels[:-1]).all())
@@ -58,7 +58,7 @@ def test_thresholds_come_back_as_they_were_stored() -> None:
 
 
 @given(bias=st.lists(NUMBERS, min_size=4, max_size=4), logit=NUMBERS)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_the_rating_is_the_median_and_its_score_its_probability(
     bias: list[float], logit: float
 ) -> None:
@@ -92,7 +92,7 @@ def test_ratings_are_learned_in_order_from_frozen_vectors() -> None:
 
 
 @given(value=st.floats(-1e6, 1e6))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_a_number_lies_on_a_step_within_the_bounds(value: float) -> None:
     got = fitted(PRICE, value)
     assert 0 <= got <= 10 and got * 2 == round(got * 2)
@@ -141,7 +141,7 @@ def test_equal_numbers_are_answered_as_they_are(numbers: list[float]) -> None:
 
 
 @given(values=st.lists(NUMBERS, min_size=2 * HIDDEN, max_size=2 * HIDDEN), seed=st.integers(0, 9))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_a_pair_is_antisymmetric(values: list[float], seed: int) -> None:
     left, right = torch.tensor(values).reshape(2, HIDDEN)
     draw = torch.Generator().manual_seed(seed)
