@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from lora.base import Base
-from lora.lean import lean
-from lora.packed import Packed, pack
-from lora.weights import SCALE, LoraTensors, Mode, Pair, Weights, packable, prepare
+from lora.joint import Joint, join, joints
+from lora.lean import is_short, lean, tried, trusted
+from lora.packed import Packed
+from lora.weights import SCALE, LoraTensors, Mode, Pair, Weights, pack_all, packable, prepare
 from lora.windows import Pieces, Window, cut, read_pieces
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class Tree:
         self._plain = self._own() if plain is None else plain
         self.model = share(self._plain)
         self._active: object | None = None
+        self._joint: Joint = {}
         self._changed: frozenset[str] = frozenset()
         self._weights = dict(self._plain.named_parameters())
         if not self.mode.merged:
@@ -90,7 +92,7 @@ class Tree:
 
     def prepare(self, tensors: LoraTensors, scale: float = SCALE) -> Weights:
         """An adapter's tensors, ready for this tree and its twins; any thread may call it."""
-        return prepare(self.base, self.mode, tensors, scale)
+        return prepare(self.base, self.mode, tensors, scale, self._joint)
 
     def activate(self, key: object, tensors: LoraTensors | Weights) -> None:
         """Make `tensors` (prepared, or PEFT's own) the active adapter; none: the plain base.
@@ -101,7 +103,8 @@ class Tree:
         if self._active is key:
             return
         weights = tensors if isinstance(tensors, Weights) else self.prepare(tensors)
-        if (weights.revision, weights.mode) != (self.base.revision, self.mode):
+        made = (weights.revision, weights.mode, weights.joint)
+        if made != (self.base.revision, self.mode, frozenset(self._joint)):
             raise ValueError(f"weights made for another network than base {self.base.name!r}")
         if self.mode.merged:
             self._merge(weights.merged)
@@ -124,6 +127,14 @@ class Tree:
         self._changed = frozenset(pairs)
 
 
+@dataclass(frozen=True, eq=False)
+class Packs:
+    """Packed weights of the plain base by name, and which of them lie in one."""
+
+    weights: Mapping[str, torch.nn.Parameter]
+    joint: Joint = field(default_factory=dict)
+
+
 class Network(Tree):
     """An encoder with one active adapter. What can be packed (lora/packed.py) is."""
 
@@ -133,17 +144,35 @@ class Network(Tree):
         mode: Mode | None = None,
         *,
         plain: Any = None,
-        packs: Mapping[str, torch.nn.Parameter] | None = None,
+        packs: Packs | None = None,
     ) -> None:
         """`plain`, `packs`: what a twin has made already."""
         super().__init__(base, mode, plain=plain)
-        names = packable(base, self.mode)
-        self._packs = packs or {name: pack(self._weights[name]) for name in names}
-        self._weights |= self._packs
-        for name, packed in self._packs.items():
+        own = {name: self._weights[name] for name in packable(base, self.mode)}
+        self._hold(packs or Packs(pack_all(own)))
+        self._states = trusted(self.model) if self._joint else lean(self.model)
+        if packs is None and is_short(self._states):
+            self._join(own)
+
+    def _hold(self, packs: Packs) -> None:
+        self._packs, self._joint = packs, packs.joint
+        self._weights |= packs.weights
+        for name, packed in packs.weights.items():
             self._layers[name].__class__ = Packed
             self._layers[name]._parameters["weight"] = packed
-        self._states = lean(self.model)
+        join(self.model, packs.joint)
+
+    def _join(self, own: Mapping[str, torch.Tensor]) -> None:
+        """Lay weights together where that says the same, bit by bit."""
+        apart, joint = self._packs, joints(self.model)
+        wanted = tried(self._states, self.model)
+        self._hold(Packs(pack_all(own, joint), joint))
+        if not all(map(torch.equal, tried(self._states, self.model), wanted)):
+            join(self.model, joint, on=False)
+            return self._hold(apart)
+        for name in (n for names in joint.values() for n in names[1:]):  # nobody reads them now
+            self._layers[name].__class__ = torch.nn.Linear
+            self._layers[name]._parameters["weight"] = self._weights[name] = own[name]
 
     def twin(self) -> Network:
         return Network(self.base, self.mode, plain=self._plain, packs=self._packs)
@@ -151,7 +180,8 @@ class Network(Tree):
     @property
     def plain_bytes(self) -> int:
         """Bytes of the plain weights, and of the packed ones beside them."""
-        packed: int = sum(p.numel() * p.element_size() for p in self._packs.values())
+        held = self._packs.weights.values()
+        packed: int = sum(p.numel() * p.element_size() for p in held)
         return super().plain_bytes + packed
 
     def encode(self, texts: Sequence[str], tokens: Sequence[bool] | None = None) -> list[Encoded]:

@@ -8,8 +8,6 @@ compiler emits for such layers.
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 
 
@@ -26,9 +24,14 @@ def pack(weight: torch.Tensor) -> torch.nn.Parameter:
     return torch.nn.Parameter(packed, requires_grad=False)
 
 
+def multiply(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+    """x by a packed weight, plus the bias."""
+    found: torch.Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
+    return found
+
+
 class Packed(torch.nn.Linear):  # type: ignore[misc]
     """A linear layer whose weight is packed."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        found: Any = torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, "none", [], "")
-        return found
+        return multiply(x, self.weight, self.bias)

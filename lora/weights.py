@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import torch
 
 from lora.base import Base, bf16_is_fast
+from lora.joint import Joint
 from lora.packed import can_pack, pack
 
 SCALE = 2.0  # alpha / rank of every encoder's adapter (lora/fit.py writes it, loaded.py checks)
@@ -54,11 +56,13 @@ def pick_mode(base: Base, serve: str = "auto", dtype: str = "auto") -> Mode:
 @dataclass(frozen=True, eq=False)
 class Weights:
     """An adapter ready for networks of one base and mode; immutable. By the weight's name either
-    its `merged` replacement, or the `pairs` (A, 2 B) to add to it."""
+    its `merged` replacement, or the `pairs` (A, 2 B) to add to it; `joint`: whose replacement holds
+    others, too (lora/joint.py)."""
 
     revision: str
     mode: Mode
     merged: Mapping[str, torch.nn.Parameter] = field(default_factory=dict)
+    joint: frozenset[str] = frozenset()
     pairs: Mapping[str, Pair] = field(default_factory=dict)
 
     @property
@@ -103,7 +107,13 @@ def _names_ours(mapping: object) -> bool:
     return str(mapping["parent_library"]).startswith("transformers.models.")
 
 
-def prepare(base: Base, mode: Mode, tensors: LoraTensors, scale: float = SCALE) -> Weights:
+def prepare(
+    base: Base,
+    mode: Mode,
+    tensors: LoraTensors,
+    scale: float = SCALE,
+    joint: Joint = MappingProxyType({}),
+) -> Weights:
     """Make PEFT's tensors ready; none of them: the plain base.
 
     Merged in float32, then cast. Raises KeyError or ValueError when they are not of this base.
@@ -116,8 +126,12 @@ def prepare(base: Base, mode: Mode, tensors: LoraTensors, scale: float = SCALE) 
         _check(base, weights.get(name), name, a, b)
     if mode.merged:
         merged = {n: _merged(weights[n], a, b, scale, mode.dtype) for n, (a, b) in pairs.items()}
-        packed = {n: pack(merged.pop(n)) for n in packable(base, mode) if n in merged}
-        return Weights(base.revision, mode, merged={**merged, **packed})
+        for names in joint.values():
+            if merged.keys() & set(names):
+                merged |= {n: weights[n].to(mode.dtype) for n in names if n not in merged}
+        for_packing = {n: merged.pop(n) for n in packable(base, mode) if n in merged}
+        packed = pack_all(for_packing, joint)
+        return Weights(base.revision, mode, merged={**merged, **packed}, joint=frozenset(joint))
     to: dict[str, Any] = {"device": base.model.device, "dtype": mode.dtype}
     return Weights(
         base.revision,
@@ -134,6 +148,16 @@ def packable(base: Base, mode: Mode) -> list[str]:
         return []
     layers = base.model.named_modules()
     return [f"{n}.weight" for n, layer in layers if type(layer) is torch.nn.Linear]
+
+
+def pack_all(
+    weights: Mapping[str, torch.Tensor], joint: Joint = MappingProxyType({})
+) -> dict[str, torch.nn.Parameter]:
+    """Weights by name, packed; those that lie in one under the name of the first."""
+    inside = {name for names in joint.values() for name in names}
+    whole = {f: torch.cat([weights[n] for n in ns]) for f, ns in joint.items() if f in weights}
+    rest = {n: w for n, w in weights.items() if n not in inside}
+    return {n: pack(w) for n, w in {**whole, **rest}.items()}
 
 
 def _merged(

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 
 import pytest
 import torch
 from transformers import CamembertConfig, CamembertModel, ElectraConfig, ElectraModel
 
 from lora.base import Base
-from lora.lean import lean, whole
+from lora.lean import is_short, lean, whole
 from lora.network import Network, pad
 from lora.packed import can_pack
 from lora.weights import Mode
@@ -27,10 +26,6 @@ HALF = pytest.param(
 )
 
 
-def is_short(run: object) -> bool:
-    return isinstance(run, partial)
-
-
 def camembert() -> CamembertModel:
     return CamembertModel(CamembertConfig(vocab_size=40, intermediate_size=64, **SIZE)).eval()
 
@@ -44,15 +39,20 @@ def electra() -> ElectraModel:
 @pytest.mark.parametrize("dtype", [torch.float32, HALF])
 @pytest.mark.parametrize("merged", [True, False])
 def test_it_is_used_and_says_the_same_with_any_adapter(
-    name: str, dtype: torch.dtype, merged: bool
+    name: str, dtype: torch.dtype, merged: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     base = kind_of(name)
     network = Network(base, Mode(merged, dtype))
     assert is_short(network._states)
-    own = whole(network.model)
     said = []
     for seed in (0, 1, 2):
-        network.activate(seed, tensors_of(base, seed) if seed else {})
+        tensors = tensors_of(base, seed) if seed else {}
+        network.activate(seed, tensors)
+        with monkeypatch.context() as patched:
+            patched.setattr("lora.weights.can_pack", lambda dtype, device: False)
+            plain = Network(base, Mode(merged, dtype))
+            plain.activate(seed, tensors)
+            own = whole(plain.model)
         with torch.inference_mode():
             for n in (3, 1):
                 assert torch.equal(network._states(ids[:n], mask[:n]), own(ids[:n], mask[:n]))
