@@ -21,6 +21,7 @@ from rq import Queue, Worker
 from rq.exceptions import DuplicateJobError, NoSuchJobError
 from rq.job import Job
 from rq.serializers import JSONSerializer
+from rq.worker import BaseWorker
 
 CONNECT_S = 0.4  # a caller in a request must hear "down" within half a second
 
@@ -33,6 +34,26 @@ class QueueDown(Exception):
 
 class NotOurs(Exception):
     """A job names a function that is none of ours; the message names it."""
+
+
+@dataclass(frozen=True)
+class WorkerSeen:
+    """A worker as Redis knows it. `quiet_s`: since it last said that it lives."""
+
+    name: str
+    state: str
+    quiet_s: float
+
+
+@dataclass(frozen=True)
+class QueueSeen:
+    """A queue at one moment, and its Redis: which one, and what time it has."""
+
+    server: str
+    at: datetime
+    waiting: int
+    failed: int
+    workers: tuple[WorkerSeen, ...]
 
 
 @dataclass(frozen=True)
@@ -109,6 +130,38 @@ class Jobs:
         with self._queue() as queue:
             return int(queue.count)
 
+    def look(self) -> QueueSeen:
+        """The queue, its Redis and its workers, for people. Raises QueueDown."""
+        with self._queue() as queue:
+            told: Any = queue.connection.info("server")
+            seconds, micros = queue.connection.time()
+            at = datetime.fromtimestamp(seconds + micros / 1e6, timezone.utc)
+            workers = Worker.all(queue=queue, serializer=JSONSerializer)
+            return QueueSeen(
+                server=f"{told.get('server_name', 'redis')} {told.get('redis_version', '')}",
+                at=at,
+                waiting=int(queue.count),
+                failed=int(queue.failed_job_registry.count),
+                workers=tuple(_worker(w, at) for w in workers),
+            )
+
+    def answers_strangers(self) -> bool:
+        """Whether this Redis answers without the password of ours, if any."""
+        connection = Redis.from_url(
+            self.url,
+            socket_connect_timeout=CONNECT_S,
+            socket_timeout=CONNECT_S,
+            retry=Retry(NoBackoff(), 0),
+        )
+        for known in ("username", "password"):
+            connection.connection_pool.connection_kwargs.pop(known, None)
+        try:
+            return bool(connection.ping())
+        except RedisError:
+            return False
+        finally:
+            connection.close()
+
     def work(self, functions: Collection[str], burst: bool = False) -> None:
         """Run these functions, and no others, until told to stop (a process entry, not for
         requests); with `burst` until the queue is empty."""
@@ -141,6 +194,12 @@ class _Ours(Job):
 
     def send_webhooks(self, *_: Any, **__: Any) -> None:
         """rq would post to an address that the job names."""
+
+
+def _worker(worker: BaseWorker, now: datetime) -> WorkerSeen:
+    heard = worker.last_heartbeat
+    since = (now - heard.replace(tzinfo=timezone.utc)).total_seconds() if heard else float("inf")
+    return WorkerSeen(worker.name, str(worker.get_state()), since)
 
 
 def _fetch(queue: Queue, job_id: str) -> Job | None:

@@ -1,8 +1,8 @@
-"""The command line: `annotune up | connect | status | check | compare | augment | once | ...`.
+"""The command line: `annotune up | connect | status | check | compare | augment | doctor | ...`.
 
-Exit codes: 0 done; 1 an error of ours, or `check` found what is not predicted; 2 wrong usage or
-setting, or nothing that `check` can read; 3 a neighbour (Label Studio, backend, Redis) does not
-answer; 4 no such project or version; 5 refused, with the reason.
+Exit codes: 0 done; 1 an error of ours, `check` found what is not predicted, or `doctor` a problem;
+2 wrong usage or setting, or nothing that `check` can read; 3 a neighbour (Label Studio, backend,
+Redis) does not answer; 4 no such project, version or log; 5 refused, with the reason.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from label_config.templates import load_template, template_names
 from lora.errors import LoraError
 from settings import InvalidSetting, Settings, load
 from settings_guard import missing_password, warnings
-from sync import bootstrap, cli_replay, cli_versions, operate, show
+from sync import bootstrap, cli_ops, cli_replay, cli_versions, operate, show
 from sync.ask_review import ask_review
 from sync.augmented import NothingToExpand, augmented
 from sync.backend_client import BackendDown
@@ -37,6 +37,7 @@ from sync.cli_forget import forget
 from sync.compare import compare
 from sync.connect import BeingConnected, NothingToPredict, connect
 from sync.log import LogDown
+from sync.logs import NoLogs
 from sync.loop import JOBS, World, turn
 from sync.options import as_json, store_of
 from sync.people import people
@@ -59,6 +60,7 @@ EXITS: list[tuple[type[Exception], int]] = [
     (QueueDown, NEIGHBOUR),
     (LogDown, NEIGHBOUR),
     (operate.NoSuchVersion, MISSING),
+    (NoLogs, MISSING),
     (operate.Impossible, REFUSED),
     (NothingToPredict, REFUSED),
     (BeingConnected, REFUSED),
@@ -333,7 +335,7 @@ def templates(name: str | None, json_: bool) -> None:
     show.text(json_, [{"name": one.name, "about": one.about} for one in all_], lines)
 
 
-for _command in (*cli_versions.COMMANDS, *cli_replay.COMMANDS, forget):
+for _command in (*cli_ops.COMMANDS, *cli_versions.COMMANDS, *cli_replay.COMMANDS, forget):
     main.add_command(_command)
 
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lora.store import write_atomic
+from sync.logs import keep_short
 
 logger = logging.getLogger(__name__)
 
@@ -87,6 +88,7 @@ class Supervisor:
     def _look(self) -> None:
         for child in self._children:
             now = time.monotonic()
+            keep_short(child.command.log)
             if child.restart_at is not None:
                 if now >= child.restart_at:
                     child.process, child.started = _spawn(child.command), now

@@ -6,12 +6,12 @@ import sys
 from collections.abc import Mapping
 
 from settings import Settings
+from sync.logs import log_file
 from sync.processes import Command
 
 
 def commands(settings: Settings, environ: Mapping[str, str]) -> list[Command]:
     """Backend first: sync asks it for the serving version."""
-    logs = settings.home.resolve() / "logs"
     env = {
         **environ,
         # Two threads on two busy cores were measured up to 30 times slower than one.
@@ -21,7 +21,7 @@ def commands(settings: Settings, environ: Mapping[str, str]) -> list[Command]:
     }
     python = [sys.executable, "-m"]
     return [
-        Command("backend", [*python, "ml_backend"], env, logs / "backend.log"),
-        Command("sync", [*python, "sync.cli", "sync"], env, logs / "sync.log"),
-        Command("worker", [*python, "sync.cli", "worker"], env, logs / "worker.log"),
+        Command("backend", [*python, "ml_backend"], env, log_file(settings.home, "backend")),
+        Command("sync", [*python, "sync.cli", "sync"], env, log_file(settings.home, "sync")),
+        Command("worker", [*python, "sync.cli", "worker"], env, log_file(settings.home, "worker")),
     ]

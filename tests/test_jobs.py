@@ -54,6 +54,20 @@ def test_an_id_is_queued_once_and_again_after_it_ended(redis_server: RedisServer
 
 
 @pytest.mark.real
+def test_a_queue_tells_what_waits_who_works_and_what_time_it_has(
+    redis_server: RedisServer,
+) -> None:
+    jobs = Jobs(redis_server.url, name="test-look")
+    jobs.enqueue("operator.abs", "-3", job_id="j1")
+    seen = jobs.look()
+    assert (seen.waiting, seen.failed, seen.workers) == (1, 0, ())
+    assert abs(seen.at.timestamp() - time.time()) < 5 and seen.server.strip() != "redis"
+    assert not jobs.answers_strangers()  # it has a password
+    _work_burst(redis_server.url, "test-look")
+    assert jobs.look().failed == 1
+
+
+@pytest.mark.real
 def test_a_worker_runs_what_we_named_and_nothing_else(
     redis_server: RedisServer, tmp_path: Path
 ) -> None:
