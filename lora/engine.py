@@ -12,13 +12,14 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from label_config.controls import Schema
 from lora.base import Base
 from lora.errors import BaseUnavailable
-from lora.lane import Lane
+from lora.lane import Lane, Observe, unobserved
 from lora.loaded import Loaded, Opened, Pool, open_version, ready
 from lora.network import Network, Tree, cast
 from lora.networks import network_of
@@ -136,11 +137,14 @@ class Engines:
         default: str,
         settings: LaneSettings,
         changed: Callable[[], None],
+        observe: Observe = unobserved,
     ) -> None:
-        """`changed` is called, in a thread of ours, when a base became ready or failed."""
+        """`changed` is called, in a thread of ours, when a base became ready or failed; `observe`
+        after each batch, by the lane that answered it."""
         self._load = load
         self._settings = settings
         self._notify = changed
+        self._observe = observe
         self.default = default
         self._lock = threading.Lock()
         self._ready: dict[str, Engine] = {}
@@ -197,7 +201,11 @@ class Engines:
         """The engine of these weights, where another name has brought them already."""
         with self._lock:
             same = [e for e in self._ready.values() if e.base.revision == base.revision]
-        return same[0] if same else start_engine(base, self._settings)
+        if same:
+            return same[0]
+        engine = start_engine(base, self._settings)
+        engine.lane.observe = partial(self._observe, base.name)
+        return engine
 
     def close(self) -> None:
         """End all lanes; a base that still loads is let go when it is there."""

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as Late
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from label_config.values import Inputs
@@ -35,6 +36,13 @@ log = logging.getLogger(__name__)
 
 Answers = list[Answer | None]
 """One per row; None where the model failed on it."""
+
+Observe = Callable[[str, int, float], None]
+"""Called after each batch with the base's name, its rows and the seconds it took; must be quick."""
+
+
+def unobserved(base: str, rows: int, seconds: float) -> None:
+    """Nobody counts."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +73,7 @@ class Lane:
         self._crowd = (1, 0.0)  # requests answered by the last batch, and when it was done
         self._rate: float | None = None  # work a second
         self._thread: threading.Thread | None = None
+        self.observe: Callable[[int, float], None] = partial(unobserved, name)
 
     def start(self, network: Any) -> None:
         """Hand the network to the lane's own thread."""
@@ -145,6 +154,8 @@ class Lane:
             rate = work / (now - began)
             self._rate = rate if self._rate is None else 0.8 * self._rate + 0.2 * rate
         self._crowd = (len(taken), now)
+        if taken:
+            self.observe(sum(len(c.rows) for c in taken), now - began)
 
     def _gather(self) -> list[Chunk]:
         """The next batch: a chunk, and others for the same Loaded that fit beside it."""

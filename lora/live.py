@@ -23,6 +23,7 @@ from lora.base import Base
 from lora.engine import Engine, Engines, LaneSettings
 from lora.errors import BaseUnavailable, NotReady
 from lora.follow import Followed, Loading, Serving
+from lora.lane import Observe, unobserved
 from lora.loaded import Loaded
 from lora.store import Store
 
@@ -48,9 +49,11 @@ class Live:
         max_text: int = 20_000,
         memory_mb: float = 2000,
         lane: LaneSettings | None = None,
+        observe: Observe = unobserved,
     ) -> None:
         """`bases` loads a base by its name, `default` being the server's own; `allowed`: others
-        that a label config may ask for. `memory_mb`: for adapters; the bases come on top."""
+        that a label config may ask for. `memory_mb`: for adapters; the bases come on top.
+        `observe` is called after each batch (lora/lane.py)."""
         self._store = store
         self._default = default
         self._allowed = frozenset(allowed)
@@ -61,7 +64,9 @@ class Live:
         self._projects: dict[str, Followed] = {}
         self._stopping = False
         self._nudge = threading.Event()
-        self._engines = Engines(bases, default, lane or LaneSettings(), self._nudge.set)
+        own = lane or LaneSettings()
+        self._engines = Engines(bases, default, own, self._nudge.set, observe)
+        self._swaps, self._evictions = 0, 0
         self._watcher = threading.Thread(target=self._watch, name="annotune-watcher", daemon=True)
 
     def start(self) -> None:
@@ -145,6 +150,8 @@ class Live:
             "projects": projects,
             "memory": {"used": sum(p["bytes"] for p in projects.values()), "most": self._memory},
             "queue": self._engines.waiting,
+            "swaps": self._swaps,
+            "evictions": self._evictions,
         }
 
     def _ask(self, project: str, schema: Schema) -> Followed:
@@ -227,6 +234,8 @@ class Live:
             followed.serving = serving
             self._make_room(followed)
             self._changed.notify_all()
+        if old is not None and old.version != serving.version:
+            self._swaps += 1
         if old is None or old.version != serving.version:
             log.info("project %s is served by %s", project, serving.version or "the cold start")
 
@@ -240,6 +249,7 @@ class Live:
                 return
             used -= sizes[id(followed)]
             followed.sleep()
+            self._evictions += 1
 
 
 def _prediction(

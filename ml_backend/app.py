@@ -21,6 +21,7 @@ from ml_backend.auth import BasicAuth
 from ml_backend.calls import BadBody, read_body, read_predict, read_setup, read_webhook
 from ml_backend.configs import Configs
 from ml_backend.mentions import Suggested
+from ml_backend.metrics import Metrics
 from ml_backend.model import AnnotuneModel
 from ml_backend.ports import JobsLike, LiveLike, VersionsLike
 from ml_backend.refusals import Refusals
@@ -38,8 +39,10 @@ def create_app(
     jobs: JobsLike,
     versions: VersionsLike,
     release: str = "",
+    metrics: Metrics | None = None,
 ) -> Flask:
-    """The WSGI app over a serving model, the queue's door and the store's versions.
+    """The WSGI app over a serving model, the queue's door and the store's versions. `metrics` are
+    shown on /metrics.
 
     Raises ValueError when settings.urls lists what is no address.
     """
@@ -47,17 +50,24 @@ def create_app(
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the provider in use has it
     faults.register(app)
-    _guard(app, BasicAuth(settings.user, settings.password))
-    refusals = Refusals()
+    metrics = metrics or Metrics(release)
+    _guard(app, BasicAuth(settings.user, settings.password), metrics)
+    refusals, slots = Refusals(), Slots(settings.threads)
     _add_lists(app, live, versions, release, refusals)
+    metrics.watch(live.health, refusals.report, lambda: slots.running)
     fetcher = Fetcher(settings.urls.split(","))
     configs = Configs(bool(settings.urls))
-    _add_calls(app, live, jobs, Slots(settings.threads), fetcher, configs, refusals)
+    _add_calls(app, live, jobs, slots, fetcher, configs, refusals)
     return app
 
 
-def _guard(app: Flask, auth: BasicAuth) -> None:
-    """Number each request, let in who may come in, log what came of it (never what it held)."""
+def _guard(app: Flask, auth: BasicAuth, metrics: Metrics) -> None:
+    """Number each request, let in who may come in, log and count what came of it (never what it
+    held)."""
+
+    @app.get("/metrics", endpoint="metrics")
+    def show_metrics() -> Response:
+        return Response(metrics.text(), content_type=metrics.content_type)
 
     @app.before_request
     def enter() -> Response | None:
@@ -71,14 +81,16 @@ def _guard(app: Flask, auth: BasicAuth) -> None:
     @app.after_request
     def leave(response: Response) -> Response:
         response.headers["X-Request-Id"] = g.request_id
-        quiet = request.endpoint in {"root", "health"} and response.status_code == 200
+        took, route = time.monotonic() - g.began, request.endpoint or "unknown"
+        metrics.answered(route, response.status_code, took)
+        quiet = route in {"root", "health", "metrics"} and response.status_code == 200
         log.log(
             logging.DEBUG if quiet else logging.INFO,
             "%s %s -> %d in %.0f ms (request %s)",
             request.method,
             request.endpoint or "unknown route",  # the path itself may hold anything
             response.status_code,
-            1000 * (time.monotonic() - g.began),
+            1000 * took,
             g.request_id,
         )
         return response

@@ -10,6 +10,7 @@ import os
 import signal
 from collections.abc import Callable, Mapping
 from contextlib import closing
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from types import FrameType
 from typing import cast
@@ -20,10 +21,12 @@ from jobs import Jobs
 from lora.base import Base, load_base, load_reader
 from lora.causal.remote.client import Kind, Server
 from lora.engine import LaneSettings
+from lora.lane import Observe, unobserved
 from lora.live import Live
 from lora.recipe import kind_of
 from lora.store import Store
 from ml_backend.app import create_app
+from ml_backend.metrics import Metrics
 from ml_backend.wsgi import make_server
 from settings import Backend, InvalidSetting, Settings, load
 from settings_guard import missing_password, warnings
@@ -46,9 +49,11 @@ def main(environ: Mapping[str, str]) -> int:
         log.warning("%s", warning)
     store = Store(settings.store)
     jobs = Jobs(settings.queue.url, settings.queue.name, settings.queue.timeout_s)
-    live = make_live(settings, store)
+    metrics = Metrics(release())
+    live = make_live(settings, store, metrics.observe)
     try:
-        app = create_app(settings.backend, live, jobs, lambda: all_versions(store), release())
+        versions = partial(all_versions, store)
+        app = create_app(settings.backend, live, jobs, versions, release(), metrics)
     except ValueError as error:
         log.error("ANNOTUNE_BACKEND_URLS: %s", error)
         return 2
@@ -82,8 +87,8 @@ def _stop(signum: int, frame: FrameType | None) -> None:
     raise SystemExit(0)
 
 
-def make_live(settings: Settings, store: Store) -> Live:
-    """The serving model as the settings want it; not started yet."""
+def make_live(settings: Settings, store: Store, observe: Observe = unobserved) -> Live:
+    """The serving model as the settings want it; not started yet. `observe` hears of batches."""
     own = settings.backend
     return Live(
         store,
@@ -102,6 +107,7 @@ def make_live(settings: Settings, store: Store) -> Live:
             own.answer_s,
             engine_server(own),
         ),
+        observe=observe,
     )
 
 

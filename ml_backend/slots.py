@@ -26,6 +26,10 @@ class Slots:
         self._bulk = 0
         self._lock = Lock()
 
+    @property
+    def running(self) -> int:
+        return self._running
+
     @contextmanager
     def take(self, bulk: bool) -> Iterator[None]:
         """Hold one slot; raises Overloaded at once when there is none."""

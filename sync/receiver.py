@@ -2,7 +2,8 @@
 
 Nothing of the payload is believed: it names a project to look at, and says whether ids may have
 vanished. Answering is a dictionary write, so it takes milliseconds even while a round runs. Every
-route wants the secret; without it /health says only whether all is well, for probes.
+route wants the secret, /metrics as a bearer too; without it /health says only whether all is
+well, for probes.
 """
 
 from __future__ import annotations
@@ -11,12 +12,15 @@ import hashlib
 import hmac
 import json
 import logging
+import time
 import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from flask import Flask, Response, jsonify, request
+from flask import Flask, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException
+
+from metering import Metering
 
 logger = logging.getLogger(__name__)
 
@@ -51,9 +55,14 @@ class Secret:
 
 
 def create_app(
-    secret: str, nudge: Callable[[str, bool], bool], health: Callable[[], dict[str, Any]]
+    secret: str,
+    nudge: Callable[[str, bool], bool],
+    health: Callable[[], dict[str, Any]],
+    *,
+    metering: Metering | None = None,
 ) -> Flask:
     """The receiver. `nudge(project, deletions)` wakes the loop; False: it knows no such project.
+    `metering` is shown on /metrics.
 
     Raises ValueError without a secret.
     """
@@ -62,14 +71,30 @@ def create_app(
     known = Secret(secret)
     app.register_error_handler(Exception, _failed)
 
+    numbers = metering or Metering("")
+
     def trusted() -> bool:
-        return known.matches(request.headers.get(SECRET_HEADER))
+        given = request.headers.get(SECRET_HEADER)
+        if request.endpoint == "metrics" and request.authorization is not None and not given:
+            given = request.authorization.token  # a bearer's: Prometheus sends that
+        return known.matches(given)
 
     @app.before_request
     def enter() -> tuple[Response, int] | None:
+        g.began = time.monotonic()
         if request.endpoint == "show_health" or trusted():
             return None
         return jsonify(error=f"the header {SECRET_HEADER} is missing or wrong"), 401
+
+    @app.after_request
+    def leave(response: Response) -> Response:
+        took = time.monotonic() - g.began
+        numbers.answered(request.endpoint or "unknown", response.status_code, took)
+        return response
+
+    @app.get("/metrics", endpoint="metrics")
+    def show_metrics() -> Response:
+        return Response(numbers.text(), content_type=numbers.content_type)
 
     @app.post("/webhook")
     def webhook() -> tuple[Response, int]:

@@ -16,7 +16,9 @@ import listening
 from label_config import InvalidConfig
 from lora.errors import BrokenFile
 from sync.loop import Turn, World, turn
+from sync.metrics import SyncMetrics
 from sync.receiver import LARGEST, Secret, create_app
+from sync.release import own_release
 from sync.studio_values import NoSuchProject, StudioError
 
 logger = logging.getLogger(__name__)
@@ -165,8 +167,9 @@ def serve(world: World, stop: threading.Event) -> None:
     """Run receiver and loop until `stop` is set; returns when both have ended."""
     service = Service(world)
     own = world.settings.sync
+    metrics = SyncMetrics(world, service.health, own_release())
     server = listening.make_server(
-        create_app(own.secret, service.nudge, service.health),
+        create_app(own.secret, service.nudge, service.health, metering=metrics),
         own.host,
         own.port,
         threads=4,

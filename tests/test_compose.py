@@ -162,3 +162,11 @@ def test_nothing_runs_as_root() -> None:
 def test_what_must_last_is_on_a_named_volume_shared_by_our_three() -> None:
     assert set(COMPOSE["volumes"]) == {"label-studio", "annotune"}
     assert all(SERVICES[name]["volumes"] == ["annotune:/data"] for name in OURS)
+
+
+def test_every_module_at_the_root_is_copied_into_the_image() -> None:
+    project = Path("pyproject.toml").read_text(encoding="utf-8")
+    listed = project.split("py-modules = [")[1].split("]")[0]
+    copied = Path("docker/Dockerfile").read_text(encoding="utf-8").split()
+    modules = [f"{name.strip().strip(chr(34))}.py" for name in listed.split(",")]
+    assert len(modules) > 4 and set(modules) <= set(copied)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lora.answer import Answer
 from lora.causal.answer import Answerer, Limits, Row
@@ -27,6 +27,7 @@ class _Turn:
 
     chunk: Chunk
     rows: Sequence[Row | None]  # None: the model failed on it
+    began: float = field(default_factory=time.monotonic)
 
     @property
     def done(self) -> bool:
@@ -66,6 +67,7 @@ class CausalLane(Lane):
             for turn in done:
                 turn.finish()
                 worked += turn.chunk.work
+                self.observe(len(turn.rows), time.monotonic() - turn.began)
             active = [turn for turn in active if turn not in done]
             if done:
                 self._crowd = (len(done), time.monotonic())

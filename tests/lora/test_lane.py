@@ -65,6 +65,14 @@ def hold(lane: Lane, model: Model) -> None:
     model.busy.wait(5)
 
 
+def test_each_batch_is_told_with_its_rows_and_its_time(lane: Lane) -> None:
+    seen: list[tuple[int, float]] = []
+    lane.observe = lambda rows, seconds: seen.append((rows, seconds))
+    lane.submit(NOTHING, rows("a", 3), bulk=False)(5)
+    lane.submit(NOTHING, rows("b"), bulk=False)(5)  # the first was told before this was begun
+    assert seen[0][0] == 3 and 0 <= seen[0][1] < 5
+
+
 def test_every_row_is_answered(lane: Lane) -> None:
     count = 2 * CHUNK + 3
     assert len(lane.submit(NOTHING, rows("a", count), bulk=False)(5)) == count

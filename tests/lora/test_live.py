@@ -97,9 +97,11 @@ def test_a_move_of_current_is_followed(
     live: Live, project: ProjectStore, make_version: MakeVersion, schema: Schema
 ) -> None:
     assert version(live, schema).startswith("cold-")
+    assert live.health()["swaps"] == 0
     made = make_version(1)
     project.move_current(None, made.version, "gate", "")
     until(lambda: version(live, schema) == made.version)
+    assert live.health()["swaps"] == 1
     assert live.version("1", schema) == made.version
     assert live.health()["projects"]["1"]["version"] == made.version
 

@@ -304,6 +304,7 @@ def test_memory_stays_flat_over_200_evictions_and_200_swaps(store: Store, tiny: 
         asleep = [n for n, p in state["projects"].items() if p["asleep"]]
         assert len(asleep) == 4  # two fit
         assert state["memory"]["used"] <= state["memory"]["most"]
+        assert state["evictions"] >= 200
     assert grown < 20 * size, f"{grown} bytes more after 200 swaps, one adapter has {size}"
 
 
@@ -316,6 +317,7 @@ def test_a_project_that_was_let_go_of_keeps_its_name_and_comes_back(
         first = live.predict("1", schema, tasks(*TEXTS))
         live.predict("2", schema, tasks(*TEXTS))
         until(lambda: live.health()["projects"]["1"]["asleep"])
+        assert live.health()["evictions"] == 1
         assert live.version("1", schema) == versions["1"]
         assert said(live.predict("1", schema, tasks(*TEXTS))) == said(first)
 

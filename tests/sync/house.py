@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from pathlib import Path
 
-from jobs import QueueDown, State
+from jobs import QueueDown, QueueSeen, State, WorkerSeen
 from lora.adapter import Recipe
 from lora.store import Store
 from settings import Backend, Blind, Settings, Sync, Train
@@ -55,6 +56,11 @@ class FakeJobs:
     def depth(self) -> int:
         self._check()
         return len(self.queued)
+
+    def look(self) -> QueueSeen:
+        self._check()
+        worker = WorkerSeen("w1", "idle", 1.0)
+        return QueueSeen("redis 7", datetime.now(timezone.utc), len(self.queued), 0, (worker,))
 
     def all_are(self, state: State, seconds: float = 0.0) -> None:
         self.states = {job: (state, seconds) for job in self.states}

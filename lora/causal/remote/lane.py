@@ -90,8 +90,10 @@ class RemoteLane(Lane):
             note_failure(error)
             answers = [None] * len(chunk.rows)
         _tell(chunk, answers)
+        took = time.monotonic() - began
+        self.observe(len(chunk.rows), took)
         with self._turn:
-            self._note_rate(chunk.work * len(self._under_way), time.monotonic() - began)
+            self._note_rate(chunk.work * len(self._under_way), took)
 
     def _note_rate(self, work: int, seconds: float) -> None:
         """Work a second of all workers together, smoothed."""
