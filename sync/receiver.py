@@ -2,7 +2,8 @@
 
 Nothing of the payload is believed: it names a project to look at, and says whether ids may have
 vanished. Answering is a dictionary write, so it takes milliseconds even while a round runs. Every
-route wants the secret; without it /health says only whether all is well, for probes.
+route wants the secret; without it /health says only whether all is well, for probes. The operators'
+page (sync/page/) comes in by the same door, with a password and sessions of its own.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from flask import Flask, Response, jsonify, request
+from flask import Blueprint, Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 
 logger = logging.getLogger(__name__)
@@ -51,9 +52,13 @@ class Secret:
 
 
 def create_app(
-    secret: str, nudge: Callable[[str, bool], bool], health: Callable[[], dict[str, Any]]
+    secret: str,
+    nudge: Callable[[str, bool], bool],
+    health: Callable[[], dict[str, Any]],
+    page: Blueprint | None = None,
 ) -> Flask:
     """The receiver. `nudge(project, deletions)` wakes the loop; False: it knows no such project.
+    `page`: the operators' page, which has a door of its own (sync/page/door.py).
 
     Raises ValueError without a secret.
     """
@@ -67,7 +72,9 @@ def create_app(
 
     @app.before_request
     def enter() -> tuple[Response, int] | None:
-        if request.endpoint == "show_health" or trusted():
+        if request.endpoint == "show_health" or (page and request.blueprint == page.name):
+            return None
+        if trusted():
             return None
         return jsonify(error=f"the header {SECRET_HEADER} is missing or wrong"), 401
 
@@ -87,6 +94,8 @@ def create_app(
         told = health()
         return jsonify(told if trusted() else {"status": told["status"]}), 200
 
+    if page is not None:
+        app.register_blueprint(page)
     return app
 
 

@@ -16,6 +16,7 @@ import listening
 from label_config import InvalidConfig
 from lora.errors import BrokenFile
 from sync.loop import Turn, World, turn
+from sync.page.views import make_page
 from sync.receiver import LARGEST, Secret, create_app
 from sync.studio_values import NoSuchProject, StudioError
 
@@ -155,7 +156,7 @@ class Service:
                 "decision": s.decision,
                 "mended": s.mended,
             }
-            for p, s in self._seen.items()
+            for p, s in list(self._seen.items())  # the loop's thread may add one
         }
         fine = all(s.problem is None for s in self._seen.values())
         return {"status": "UP" if fine else "DEGRADED", "projects": projects}
@@ -166,10 +167,10 @@ def serve(world: World, stop: threading.Event) -> None:
     service = Service(world)
     own = world.settings.sync
     server = listening.make_server(
-        create_app(own.secret, service.nudge, service.health),
+        create_app(own.secret, service.nudge, service.health, make_page(world, service.health)),
         own.host,
         own.port,
-        threads=4,
+        threads=8,
         max_body=LARGEST,
         allows=Secret(own.secret).is_in,
     )
