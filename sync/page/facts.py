@@ -31,7 +31,7 @@ from sync.terms import terms_or_default
 Facts = dict[str, Any]
 HOUSE = "*"
 """The key of what is not of one project: queue and backend."""
-LATEST_S = 60.0  # costly figures are read again after so long though nothing stirred
+LATEST_S = 300.0  # costly figures are read again after so long though nothing stirred
 REST = 10  # times as long as a costly read took nothing is read again
 DEEDS = 30  # entries of the audit log
 

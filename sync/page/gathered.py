@@ -19,6 +19,7 @@ logger = logging.getLogger(__name__)
 
 FRESH_S = 1.5  # facts this old are handed out as they are
 PATIENCE_S = 2.5  # a request waits so long where nothing is known, or a person has just acted
+PLACES = 3  # so many wait at once, of the server's eight threads; others take what is known
 
 Facts = dict[str, Any]
 
@@ -41,6 +42,7 @@ class Gathered:
         self._gather, self._patience_s = gather, patience_s
         self._known: dict[str, _Known] = {}
         self._lock = threading.Lock()
+        self._places = threading.Semaphore(PLACES)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="page")
 
     def look(self, keys: Sequence[str]) -> dict[str, Facts | None]:
@@ -51,8 +53,11 @@ class Gathered:
                 if own.coming is None and time.monotonic() - own.at > FRESH_S:
                     own.coming = self._thread.submit(self._read, key, own, own.turn)
             urgent = [own.coming for own in mine.values() if own.coming and not own.at]
-        if urgent:
-            wait(urgent, self._patience_s)
+        if urgent and self._places.acquire(blocking=False):
+            try:
+                wait(urgent, self._patience_s)
+            finally:
+                self._places.release()
         return {key: own.facts for key, own in mine.items()}
 
     def forget(self, key: str) -> None:

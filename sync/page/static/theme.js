@@ -3,9 +3,9 @@
   "use strict";
   var ORDER = ["auto", "light", "dark"];
   var TOLD = {
-    auto: "Colours: as the system has them",
-    light: "Colours: light",
-    dark: "Colours: dark",
+    auto: "Theme: Auto, as the system has it",
+    light: "Theme: Light",
+    dark: "Theme: Dark",
   };
   function chosen() {
     try {

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from sync.page import gathered
-from sync.page.gathered import Facts, Gathered
+from sync.page.gathered import PLACES, Facts, Gathered
 
 
 def test_a_slow_read_holds_up_nobody_and_is_done_once() -> None:
@@ -28,7 +28,27 @@ def test_a_slow_read_holds_up_nobody_and_is_done_once() -> None:
     assert some._known["1"].facts == {"key": "1"} and reads == ["1"]
 
 
-def test_after_a_deed_the_next_look_waits_for_what_came_of_it() -> None:
+def test_no_more_than_a_few_wait_at_once() -> None:
+    go = threading.Event()
+    some = Gathered(lambda key: {"went": go.wait(60)}, patience_s=60)
+    waiting = [threading.Thread(target=some.look, args=(["1"],)) for _ in range(PLACES)]
+    for one in waiting:
+        one.start()
+    deadline = time.monotonic() + 20
+    while some._places._value and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert some.look(["1"]) == {"1": None}, "it did not wait with them"
+    go.set()
+    for one in waiting:
+        one.join()
+    assert some.look(["1"])["1"] == {"went": True}
+    some.close()
+
+
+def test_after_a_deed_the_next_look_waits_for_what_came_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(gathered, "FRESH_S", 3600.0)
     state = ["before"]
     some = Gathered(lambda key: {"is": state[0]}, patience_s=20)
     assert some.look(["1"])["1"] == {"is": "before"}
