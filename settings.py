@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from settings_augment import Augment as Augment
 from settings_augment import wrong_with
 from settings_guard import unguarded
+from settings_page import Page as Page
 
 PREFIX = "ANNOTUNE"
 NOT_OURS = {"ANNOTUNE_CACHE", "ANNOTUNE_SHARED", "ANNOTUNE_SCREENSHOTS", "ANNOTUNE_TEST_CACHE"}
@@ -223,6 +224,7 @@ class Settings:
     train: Train = field(default_factory=Train)
     augment: Augment = field(default_factory=Augment)
     gate: Gate = field(default_factory=Gate)
+    page: Page = field(default_factory=Page)
 
     @property
     def store(self) -> Path:
@@ -242,6 +244,7 @@ SECTIONS: dict[str, type] = {
     "train": Train,
     "augment": Augment,
     "gate": Gate,
+    "page": Page,
 }
 
 
@@ -301,6 +304,8 @@ def _check(s: Settings) -> None:
         )
     if s.sync.poll_s <= 0 or s.sync.quiet_s <= 0:
         raise InvalidSetting("ANNOTUNE_SYNC_POLL_S and _QUIET_S must be above 0")
+    if s.page.session_h <= 0:
+        raise InvalidSetting("ANNOTUNE_PAGE_SESSION_H must be above 0")
     if s.backend.serve not in {"auto", "merged", "unmerged"}:
         raise InvalidSetting(
             f"ANNOTUNE_BACKEND_SERVE={s.backend.serve!r} must be auto, merged or unmerged"

@@ -44,6 +44,11 @@ def warnings(s: Settings) -> Iterator[str]:
             "ANNOTUNE_BACKEND_OPEN: the backend asks for no password; whoever can run a program on "
             "this machine, or open a page in a browser on it, can ask it"
         )
+    if s.page.open:
+        yield (
+            "ANNOTUNE_PAGE_OPEN: the operators' page asks for no password; whoever can run a "
+            "program on this machine can read it, and promote and roll back"
+        )
     if s.queue.open and _lies_beyond(s):
         yield (
             "ANNOTUNE_QUEUE_OPEN: the queue's Redis is beyond this machine and has no password; "
@@ -63,13 +68,16 @@ def is_loopback(host: str) -> bool:
 
 def _listening(s: Settings) -> str | None:
     listed = (
-        ("BACKEND", s.backend.host, "PASSWORD", s.backend.password),
-        ("SYNC", s.sync.host, "SECRET", s.sync.secret),
+        ("BACKEND", "BACKEND", s.backend.host, "PASSWORD", s.backend.password),
+        ("SYNC", "SYNC", s.sync.host, "SECRET", s.sync.secret),
+        ("SYNC", "PAGE", s.sync.host, "PASSWORD", s.page.password),
     )
-    for section, host, kind, secret in listed:
+    for door, section, host, kind, secret in listed:
         if is_loopback(host):
             continue
-        where, name = f"ANNOTUNE_{section}_HOST={host}", f"ANNOTUNE_{section}_{kind}"
+        where, name = f"ANNOTUNE_{door}_HOST={host}", f"ANNOTUNE_{section}_{kind}"
+        if section == "PAGE" and s.page.open:
+            return f"{where} listens beyond this machine; unset ANNOTUNE_PAGE_OPEN and set {name}"
         if not secret and section == "BACKEND":
             return (
                 f"{where} listens beyond this machine without a password; set {name} (or "

@@ -131,6 +131,7 @@ def write_environment(
         "ANNOTUNE_SYNC_URL": f"http://{LOOPBACK}:{ports['sync']}",
         "ANNOTUNE_SYNC_SECRET": secret["sync"],
         "ANNOTUNE_SYNC_POLL_S": "2",
+        "ANNOTUNE_PAGE_PASSWORD": secret["page"],
         # served so exactly that each answer can be compared with what its version says alone
         "ANNOTUNE_BACKEND_DTYPE": "float32",
     }
@@ -142,8 +143,10 @@ def _secrets(path: Path) -> dict[str, str]:
     made: dict[str, str] = {}
     if path.exists():
         made = json.loads(path.read_text(encoding="utf-8"))
-    if not made or not all(secret.startswith(DEMO) for secret in made.values()):
-        made = {name: DEMO + secrets.token_urlsafe(16) for name in ("backend", "sync")}
+    known = {name: secret for name, secret in made.items() if secret.startswith(DEMO)}
+    wanted = ("backend", "sync", "page")
+    made = {name: known.get(name) or DEMO + secrets.token_urlsafe(16) for name in wanted}
+    if made != known:
         write_private(path, json.dumps(made))
     return made
 

@@ -182,6 +182,8 @@ def _say_end(show: Show, house: House, project: Project, done: Result) -> None:
     account = house.studio.account
     show.say(f"\nLabel Studio: {account.url}/projects/{project.id}/data")
     show.say(f"Login:        {account.email}   Password: {account.password}")
+    own = house.settings
+    show.say(f"Operators:    {own.sync.url}/project/{project.id}   Password: {own.page.password}")
     show.say(f"Status:       python -m sync.cli --env-file {house.folder}/annotune.env status")
 
 

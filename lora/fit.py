@@ -9,7 +9,7 @@ import json
 import random
 import tempfile
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from transformers import (
     PrinterCallback,
     Trainer,
+    TrainerCallback,
     TrainingArguments,
     get_linear_schedule_with_warmup,
 )
@@ -39,6 +40,9 @@ from lora.prepare import prepare
 from lora.pseudo import MANY_ANSWERS
 from lora.targets import lora_targets
 from settings import Train
+
+After = Callable[[int, int, "float | None"], None]
+LOSS_EVERY = 10  # steps whose mean loss is told
 
 LORA_RATE = 1.5e-3
 CHOICE_RATE = 2e-3
@@ -69,8 +73,11 @@ def fit(
     train: Sequence[Example],
     pool: Sequence[Mapping[str, str]],
     settings: Train,
+    after: After | None = None,
 ) -> Fitted:
     """Train on `train` rows; raises ValueError when none of them carries an answer.
+
+    `after`: called after a step with how many are done, of how many, and the loss where it is new.
 
     `pool`: texts by data key without any answer. The numbers in here (rates, shares, the starts)
     were chosen on train rows, mostly SNIPS's, 65 or 100 to learn from and 300 to 800 others to
@@ -91,7 +98,7 @@ def fit(
     if synthetic:
         made.notes.append(f"{len(synthetic)} synthetic examples together weigh {weight:.2f}")
     learner = Learner(with_lora(base, settings.rank), made.heads)
-    train_on(base, learner, steps, settings)
+    train_on(base, learner, steps, settings, after)
     if len(human) > MANY_ANSWERS and all(c.form in {"one", "many"} for c in schema.controls):
         learner.pull_back(KEPT)
         tensors = get_peft_model_state_dict(learner.encoder, save_embedding_layers=False)
@@ -128,7 +135,13 @@ def with_lora(base: Base, rank: int) -> Any:
         return get_peft_model(share(base.model), config)
 
 
-def train_on(base: Base, learner: Learner, steps: Sequence[Step], settings: Train) -> None:
+def train_on(
+    base: Base,
+    learner: Learner,
+    steps: Sequence[Step],
+    settings: Train,
+    after: After | None = None,
+) -> None:
     """Optimise the learner in place over the planned steps, by transformers.Trainer."""
     lora = [p for p in learner.encoder.parameters() if p.requires_grad]
     groups = [{"params": lora, "lr": LORA_RATE}]
@@ -148,7 +161,8 @@ def train_on(base: Base, learner: Learner, steps: Sequence[Step], settings: Trai
         seed=settings.seed,
         use_cpu=base.model.device.type == "cpu",
         save_strategy="no",
-        logging_strategy="no",
+        logging_strategy="steps" if after else "no",
+        logging_steps=LOSS_EVERY,
         report_to=[],
         disable_tqdm=True,
         remove_unused_columns=False,
@@ -163,4 +177,20 @@ def train_on(base: Base, learner: Learner, steps: Sequence[Step], settings: Trai
         optimizers=(optimiser, schedule),
     )
     trainer.remove_callback(PrinterCallback)
+    if after:
+        trainer.add_callback(_Telling(after))
     trainer.train()
+
+
+class _Telling(TrainerCallback):  # type: ignore[misc]
+    """Passes on how far Trainer is."""
+
+    def __init__(self, after: After) -> None:
+        self._after = after
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self._after(state.global_step, state.max_steps, None)
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+        if "loss" in (logs or {}):
+            self._after(state.global_step, state.max_steps, float(logs["loss"]))

@@ -14,6 +14,7 @@ from lora.base import Base
 from lora.ece import calibration_error
 from lora.errors import BrokenAdapter
 from lora.evaluate import Ranges, evaluate, right, right_by_label
+from lora.labelled import by_label
 from lora.loaded import Loaded, open_folder, open_version, ready
 from lora.looks import LABELLED
 from lora.network import Network, Tree
@@ -82,8 +83,9 @@ def judge(
     schema: Schema | None = None,
 ) -> dict[str, Any]:
     """One contestant's scores, and `right`: each row's marks, in an order all contestants share;
-    `labels`: the same of each label of choices and spans that LABELLED rows have at least; `ece`:
-    what the probabilities of controls with one label are worth.
+    `labels`: the same of each label of choices and spans that LABELLED rows have at least;
+    `by_label`: what becomes of each label, for people; `ece`: what the probabilities of controls
+    with one label are worth.
 
     `schema`: what is judged, where that is more than the contestant's base can answer.
     """
@@ -101,9 +103,9 @@ def judge(
         for e, regions in zip(rows, got, strict=True)
     }
     found = {**scores.to_dict(), "right": marks}
-    for name, extra in (("labels", _labels(schema, rows, got)), ("ece", _ece(schema, rows, got))):
-        found |= {name: extra} if extra else {}
-    return found
+    extras = {"labels": _labels(schema, rows, got), "ece": _ece(schema, rows, got)}
+    extras["by_label"] = by_label(schema, [e.answers for e in rows], got, unasked)
+    return found | {name: extra for name, extra in extras.items() if extra}
 
 
 def _ece(

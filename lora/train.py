@@ -22,6 +22,7 @@ from label_config.controls import InvalidValue, Schema
 from label_config.schema import read_schema
 from label_config.values import Example, Written
 from lora.errors import LoraError
+from lora.progress import Progress
 from lora.recipe import kind_of, recipe_for
 from lora.store import Store, write_atomic
 from settings import Train
@@ -93,6 +94,8 @@ def _run(
 
     clock.lap("imports")
     place = Store(store).project(project)
+    progress = Progress(place.folder, snapshot_hash)
+    progress.stage("load")
     snapshot = place.snapshot(snapshot_hash)
     whole = read_schema(snapshot.config, urls=True)  # the texts are in the snapshot
     device = pick_device(settings.device)
@@ -109,19 +112,21 @@ def _run(
     train, holdout = (predictable(schema, rows) for rows in (snapshot.train, snapshot.holdout))
     rows = schema, train, snapshot.pool, settings
     warmth: dict[str, float] = {}
+    progress.stage("fit")
     if causal:
-        made = make_causal(base, *rows, out, recipe_id=recipe.id, tokens=tokens)
+        made = make_causal(base, *rows, out, recipe_id=recipe.id, tokens=tokens, tell=progress.step)
         if made is None:
             return {}
         notes, folds = made, []
     else:
-        fitted = fit(base, *rows)
+        fitted = fit(base, *rows, after=progress.step)
         out.mkdir(parents=True, exist_ok=True)
         folds = kept.enter_context(fold_models(base, *rows, out)) if settings.folds else []
         fitted, warmth = cooled(base, schema, fitted, folds)
         write_adapter(out, fitted)
         notes = list(fitted.notes)
     clock.lap("fit")
+    progress.stage("judge")
     if causal and base.quantize != quantize:
         base = load_base(settings.base, **where, quantize=quantize)
     best = place.adapter_folder(champion) if champion else None

@@ -3,7 +3,8 @@
 Nothing of the payload is believed: it names a project to look at, and says whether ids may have
 vanished. Answering is a dictionary write, so it takes milliseconds even while a round runs. Every
 route wants the secret, /metrics as a bearer too; without it /health says only whether all is
-well, for probes.
+well, for probes. The operators' page (sync/page/) comes in by the same door, with a password and
+sessions of its own.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from flask import Flask, Response, g, jsonify, request
+from flask import Blueprint, Flask, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException
 
 from metering import Metering
@@ -59,10 +60,12 @@ def create_app(
     nudge: Callable[[str, bool], bool],
     health: Callable[[], dict[str, Any]],
     *,
+    page: Blueprint | None = None,
     metering: Metering | None = None,
 ) -> Flask:
     """The receiver. `nudge(project, deletions)` wakes the loop; False: it knows no such project.
-    `metering` is shown on /metrics.
+    `page`: the operators' page, which has a door of its own (sync/page/door.py); `metering` is
+    shown on /metrics.
 
     Raises ValueError without a secret.
     """
@@ -82,7 +85,9 @@ def create_app(
     @app.before_request
     def enter() -> tuple[Response, int] | None:
         g.began = time.monotonic()
-        if request.endpoint == "show_health" or trusted():
+        if request.endpoint == "show_health" or (page and request.blueprint == page.name):
+            return None
+        if trusted():
             return None
         return jsonify(error=f"the header {SECRET_HEADER} is missing or wrong"), 401
 
@@ -112,6 +117,8 @@ def create_app(
         told = health()
         return jsonify(told if trusted() else {"status": told["status"]}), 200
 
+    if page is not None:
+        app.register_blueprint(page)
     return app
 
 

@@ -17,6 +17,7 @@ from label_config import InvalidConfig
 from lora.errors import BrokenFile
 from sync.loop import Turn, World, turn
 from sync.metrics import SyncMetrics
+from sync.page.views import make_page
 from sync.receiver import LARGEST, Secret, create_app
 from sync.release import own_release
 from sync.studio_values import NoSuchProject, StudioError
@@ -157,7 +158,7 @@ class Service:
                 "decision": s.decision,
                 "mended": s.mended,
             }
-            for p, s in self._seen.items()
+            for p, s in list(self._seen.items())  # the loop's thread may add one
         }
         fine = all(s.problem is None for s in self._seen.values())
         return {"status": "UP" if fine else "DEGRADED", "projects": projects}
@@ -169,10 +170,16 @@ def serve(world: World, stop: threading.Event) -> None:
     own = world.settings.sync
     metrics = SyncMetrics(world, service.health, own_release())
     server = listening.make_server(
-        create_app(own.secret, service.nudge, service.health, metering=metrics),
+        create_app(
+            own.secret,
+            service.nudge,
+            service.health,
+            page=make_page(world, service.health),
+            metering=metrics,
+        ),
         own.host,
         own.port,
-        threads=4,
+        threads=8,
         max_body=LARGEST,
         allows=Secret(own.secret).is_in,
     )

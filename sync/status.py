@@ -21,26 +21,18 @@ from sync.terms import Terms, terms_or_default
 WAITS = "changes are heard by asking alone, until a running sync sets it up again"
 
 
-def status(world: World, project: str) -> dict[str, Any]:
-    """One project's state. A neighbour that does not answer is named under `problems`."""
+def status(world: World, project: str, ask: bool = True) -> dict[str, Any]:
+    """One project's state. A neighbour that does not answer is named under `problems`; without
+    `ask` none is asked, and `serving` is what was shown last."""
     store, log = world.store.project(project), world.log
     counts, wanted = log.counts(project), log.wanted(project)
-    problems: list[str] = []
-    serving, refused, config = None, None, log.config(project)
-    try:
-        config = world.studio.project(project).config
-        serving = world.backend.version(project, config)
-        wrong = trouble(world.settings, world.studio.webhooks(project))
-        problems += [f"our webhook in Label Studio {wrong}; {WAITS}"] if wrong else []
-        refused = _refused(project, world.backend.health())
-    except (BackendDown, StudioError) as down:
-        problems.append(str(down))
-    try:
-        world.jobs.depth()
-    except QueueDown as down:
-        problems.append(str(down))
+    serving, refused, config, problems = None, None, log.config(project), list[str]()
+    if ask:
+        serving, refused, config, problems = _neighbours(world, project, config)
+    elif shown := log.versions(project):
+        serving = shown[-1].version
     terms = terms_or_default(world.settings, config)
-    problems += terms.problems
+    problems += terms.problems if config else ()  # nothing was heard of it yet
     note = _other_share(world, project, terms)
     problems += [note] if note else []
     problems += [
@@ -74,6 +66,26 @@ def status(world: World, project: str) -> dict[str, Any]:
         "last_verdict": log.last_verdict(project),
         "problems": problems,
     }
+
+
+def _neighbours(
+    world: World, project: str, config: str
+) -> tuple[str | None, dict[str, Any] | None, str, list[str]]:
+    """What serves, what was refused, the label config as it is now, and who does not answer."""
+    serving, refused, problems = None, None, list[str]()
+    try:
+        config = world.studio.project(project).config
+        serving = world.backend.version(project, config)
+        wrong = trouble(world.settings, world.studio.webhooks(project))
+        problems += [f"our webhook in Label Studio {wrong}; {WAITS}"] if wrong else []
+        refused = _refused(project, world.backend.health())
+    except (BackendDown, StudioError) as down:
+        problems.append(str(down))
+    try:
+        world.jobs.depth()
+    except QueueDown as down:
+        problems.append(str(down))
+    return serving, refused, config, problems
 
 
 def _refused(project: str, health: Mapping[str, Any]) -> dict[str, Any]:

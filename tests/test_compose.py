@@ -41,7 +41,7 @@ def test_each_service_has_only_the_secrets_it_works_with() -> None:
     for name, own in (
         ("worker", set()),
         ("ml-backend", {"BACKEND_PASSWORD"}),
-        ("sync", {"BACKEND_PASSWORD", "STUDIO_TOKEN", "SYNC_SECRET"}),
+        ("sync", {"BACKEND_PASSWORD", "STUDIO_TOKEN", "SYNC_SECRET", "PAGE_PASSWORD"}),
     ):
         text = " ".join(_environment(name).values())
         asked = {part.split(":?")[0] for part in text.split("${")[1:]}

@@ -19,52 +19,75 @@ from settings import Backend, Settings, load
 from sync import receiver
 from sync.backend_client import BackendClient, BackendDown
 from sync.children import trainer
+from sync.page.views import make_page
 from sync.status import status
 from sync.studio import Studio
 from sync.studio_values import StudioError
 from sync.up import commands
 from tests.ml_backend.fakes import FirstLabelLive, ListedJobs
 from tests.sync.house import House, open_house
+from tests.sync.page.made import page_house
 
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("label_config", "augment", "lora", "ml_backend", "sync", "demo")
 OPEN = {("ml_backend", "/"), ("annotune.sync", "/health")}
 """What a probe without credentials may ask: is it alive."""
+DEEDS = "<any(train, promote, rollback):deed>"
+DOORSTEP = {("annotune.sync", "/login"), ("annotune.sync", "/static/path:filename")}
+"""What a browser without a session may load: the sign-in form, and files alike for all."""
 
 
-def apps() -> list[Flask]:
+@pytest.fixture
+def apps(tmp_path: Path) -> Iterator[list[Flask]]:
     """Every Flask app of ours, closed."""
+    with page_house(tmp_path) as house:
+        house.world.log.connect("3", "s3cret")
+        yield built(house)
+
+
+def built(house: House) -> list[Flask]:
     backend = create_backend(
         Backend(user="u", password="pw"), FirstLabelLive(), ListedJobs(), lambda: ["v1-0a1b2c3d"]
     )
     told = {"status": "UP", "projects": {"3": {"problem": "s3cret"}}}
-    sync = receiver.create_app("s3cret", lambda *_: True, lambda: dict(told))
+    page = make_page(house.world, lambda: dict(told))
+    sync = receiver.create_app("s3cret", lambda *_: True, lambda: dict(told), page)
     return [backend, sync]
 
 
-def routes() -> Iterator[tuple[str, FlaskClient, str, str]]:
-    for app in apps():
+def routes(apps: list[Flask]) -> Iterator[tuple[str, FlaskClient, str, str]]:
+    for app in apps:
         for rule in app.url_map.iter_rules():
-            path = rule.rule.replace("<", "").replace(">", "")
+            path = rule.rule.replace("<project>", "3").replace(DEEDS, "train")
+            path = path.replace("<", "").replace(">", "")
             for method in (rule.methods or set()) - {"OPTIONS"}:
                 yield app.name, app.test_client(), method, path
 
 
-def test_no_route_answers_without_credentials_but_the_probes() -> None:
+def test_no_route_answers_without_credentials_but_the_probes(apps: list[Flask]) -> None:
     """It walks the URL maps: a new route cannot forget to ask."""
     seen = 0
-    for name, client, method, path in routes():
-        if (name, path) in OPEN and method in {"GET", "HEAD"}:
+    for name, client, method, path in routes(apps):
+        if (name, path) in OPEN | DOORSTEP and method in {"GET", "HEAD"}:
             continue
         for given in ({}, {"Authorization": "Basic dTp4"}, {receiver.SECRET_HEADER: "s3cre"}):
             answer = client.open(path, method=method, headers=given, json={"project": {"id": 3}})
             assert answer.status_code == 401, (name, method, path, given)
             seen += 1
-    assert seen >= 3 * 8
+    assert seen >= 3 * 24
 
 
-def test_the_probes_change_nothing_and_name_nothing() -> None:
-    for app in apps():
+def test_the_doorstep_of_the_page_says_nothing_of_any_project(apps: list[Flask]) -> None:
+    client = apps[1].test_client()
+    for path in ("/login", "/static/page.css", "/static/../door.py", "/static/x"):
+        with client.get(path) as said:
+            assert said.status_code in {200, 404} and "s3cret" not in said.text
+    assert client.post("/login", data={"password": "s3cret", "name": "x"}).status_code == 401
+    assert client.get("/", headers={receiver.SECRET_HEADER: "s3cret"}).status_code == 401
+
+
+def test_the_probes_change_nothing_and_name_nothing(apps: list[Flask]) -> None:
+    for app in apps:
         (path,) = [path for name, path in OPEN if name == app.name]
         client = app.test_client()
         said = client.get(path)
@@ -114,7 +137,7 @@ def test_every_setting_that_sounds_secret_is_kept_out_of_reprs() -> None:
         for f in fields(section) if is_dataclass(section) else ():
             assert not (f.repr and f.name.endswith(words)), f.name
     wanted = {"STUDIO_TOKEN", "SYNC_SECRET", "SYNC_LOG", "QUEUE_URL", "BACKEND_PASSWORD"}
-    wanted |= {"BACKEND_ENGINE_KEY", "AUGMENT_GENERATOR_KEY"}
+    wanted |= {"BACKEND_ENGINE_KEY", "AUGMENT_GENERATOR_KEY", "PAGE_PASSWORD"}
     assert set(secret_fields(Settings())) == {f"ANNOTUNE_{name}" for name in wanted}
 
 

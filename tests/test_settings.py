@@ -60,6 +60,19 @@ def test_secrets_are_not_in_the_repr() -> None:
         ({"ANNOTUNE_BACKEND_HOST": "0.0.0.0", "ANNOTUNE_BACKEND_OPEN": "1"}, "without a password"),
         ({"ANNOTUNE_BACKEND_HOST": "", "ANNOTUNE_BACKEND_PASSWORD": "short"}, "has 5 characters"),
         (
+            {"ANNOTUNE_SYNC_HOST": "10.0.0.5", "ANNOTUNE_PAGE_PASSWORD": "short"},
+            "SYNC_HOST=10.0.0.5 .* ANNOTUNE_PAGE_PASSWORD has 5 characters",
+        ),
+        (
+            {"ANNOTUNE_SYNC_HOST": "10.0.0.5", "ANNOTUNE_PAGE_PASSWORD": "demo-" + "x" * 22},
+            "ANNOTUNE_PAGE_PASSWORD is the demo's",
+        ),
+        (
+            {"ANNOTUNE_SYNC_HOST": "10.0.0.5", "ANNOTUNE_PAGE_OPEN": "1"},
+            "unset ANNOTUNE_PAGE_OPEN and set ANNOTUNE_PAGE_PASSWORD",
+        ),
+        ({"ANNOTUNE_PAGE_SESSION_H": "0"}, "ANNOTUNE_PAGE_SESSION_H must be above 0"),
+        (
             {"ANNOTUNE_BACKEND_HOST": "10.0.0.5", "ANNOTUNE_BACKEND_PASSWORD": "demo-" + "x" * 22},
             "BACKEND_PASSWORD is the demo's",
         ),
@@ -134,6 +147,8 @@ def test_a_redis_here_or_with_a_password_will_do(url: str) -> None:
 def test_what_is_open_on_purpose_is_said() -> None:
     assert list(warnings(load({}))) == []
     assert list(warnings(load({"ANNOTUNE_BACKEND_OPEN": "1", "ANNOTUNE_QUEUE_OPEN": "1"}))) != []
+    (page,) = warnings(load({"ANNOTUNE_PAGE_OPEN": "1"}))
+    assert page.startswith("ANNOTUNE_PAGE_OPEN: the operators' page asks for no password")
     opened = {"ANNOTUNE_QUEUE_OPEN": "1", "ANNOTUNE_QUEUE_URL": "redis://redis"}
     assert [w.split(":")[0] for w in warnings(load(opened))] == ["ANNOTUNE_QUEUE_OPEN"]
 

@@ -69,13 +69,15 @@ def fit_causal(
     crew: Crew | None = None,
     tokens: int = 0,
     after: Callable[[int], None] = lambda step: None,
+    tell: Callable[[int, int, float], None] = lambda done, of, loss: None,
 ) -> CausalFitted:
     """Train on `train` rows; raises ValueError when none of them carries an answer, DoesNotFit
     when memory runs out on a single row.
 
     `pool` is not read: without heads there is nothing to start from it. `keeper`: where the
     training's checkpoints are; `tokens`: of one pass (lora/causal/memory.py; 0: the device's
-    usual); `after`: called with the number of each step done.
+    usual); `after`: called with the number of each step done; `tell`: with how many are done of
+    this fit (a training has two), of how many, and the loss.
     """
     torch.use_deterministic_algorithms(True, warn_only=True)  # a GPU lacks some
     chat = Chat(base.tokenizer)
@@ -86,7 +88,7 @@ def fit_causal(
     if synthetic:
         notes.append(f"{len(synthetic)} synthetic examples together weigh {weight:.2f}")
     keeper, crew = keeper or Keeper(None, 0.0), crew or Alone()
-    work = _Work(base, settings, keeper, crew, tokens, after, weight)
+    work = _Work(base, settings, keeper, crew, tokens, after, weight, tell)
     held, rest = hold_back(rows, settings.seed)
     heat: dict[str, float] = {}
     with threadpool_limits(settings.threads):
@@ -120,7 +122,9 @@ class _Work:
         tokens: int,
         after: Callable[[int], None],
         made_weight: float,
+        tell: Callable[[int, int, float], None],
     ) -> None:
+        self._tell = tell
         self._base, self._settings, self._keeper, self._crew = base, settings, keeper, crew
         self._device = base.model.device.type
         self._tokens = tokens or MOST_TOKENS.get(self._device, MOST_TOKENS["cuda"])
@@ -147,7 +151,12 @@ class _Work:
         self.adapted = adapt(self._base, s.variant, s.rank, s.gradient_checkpointing)
         filler = self._base.tokenizer.pad_token_id or 0
         fit = Fit(self.adapted, course, self._crew, self._keeper, filler, self._device)
-        fit.run(self._after)
+
+        def after(n: int) -> None:
+            self._tell(n + 1, len(course.steps), fit.losses[-1])
+            self._after(n)
+
+        fit.run(after)
         self.losses = fit.losses
         return fit
 

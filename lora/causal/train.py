@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from label_config.controls import Schema
 from label_config.values import Example
@@ -36,14 +37,16 @@ def make_causal(
     *,
     recipe_id: str,
     tokens: int,
+    tell: Callable[[int, int, float], None] = lambda done, of, loss: None,
 ) -> list[str] | None:
     """Fit and write the candidate's files into `out`; what was decided, in words. None in a process
-    that only helped another one."""
+    that only helped another one. `tell`: as fit_causal has it, of the main process."""
     device = base.model.device.type
     crew: Crew = Launched(device) if processes()[1] > 1 else Alone()
     keeper = Keeper(folder_beside(out, recipe_id), settings.checkpoint_s)
+    how: dict[str, Any] = {"tell": tell} if is_main() else {}
     fitted = fit_causal(
-        base, schema, train, pool, settings, keeper=keeper, crew=crew, tokens=tokens
+        base, schema, train, pool, settings, keeper=keeper, crew=crew, tokens=tokens, **how
     )
     if not is_main():
         return None

@@ -44,6 +44,24 @@ def train_into(
 
 
 @pytest.mark.model  # trains: seconds
+def test_telling_how_far_it_is_changes_no_byte(
+    tiny: Base, schema: Schema, examples: list[Example], tmp_path: Path
+) -> None:
+    told: list[tuple[int, int, float | None]] = []
+    rows = of(examples, "train")
+    made = fit(tiny, schema, rows, POOL[:2], FAST, lambda *far: told.append(far))
+    (tmp_path / "told").mkdir()
+    write_adapter(tmp_path / "told", made)
+    silent = fit(tiny, schema, rows, POOL[:2], FAST)
+    (tmp_path / "silent").mkdir()
+    write_adapter(tmp_path / "silent", silent)
+    assert digest_files(tmp_path / "told") == digest_files(tmp_path / "silent")
+    losses = [loss for _, _, loss in told if loss is not None]
+    assert [step for step, of, loss in told if loss is None and of == 40] == list(range(1, 41))
+    assert len(losses) == 4 and losses[-1] < losses[0]
+
+
+@pytest.mark.model  # trains: seconds
 def test_training_beats_the_cold_start(
     tiny: Base, schema: Schema, examples: list[Example], tmp_path: Path
 ) -> None:

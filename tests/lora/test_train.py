@@ -16,6 +16,7 @@ from label_config import Example, Snapshot, Written, read_schema
 from lora.adapter import digest_files
 from lora.errors import LoraError
 from lora.lineage import code_version
+from lora.progress import read_progress
 from lora.recipe import recipe_for
 from lora.store import ProjectStore, Store
 from lora.train import main, predictable, report_path, run
@@ -55,6 +56,10 @@ def test_a_run_leaves_an_adapter_that_commits_and_a_report_that_judges(
     assert scores["champion"] is None
     assert scores["candidate"]["controls"]["what"]["n"] == 6
     assert scores["candidate"]["right"].keys() == scores["cold"]["right"].keys()
+    labels = scores["candidate"]["by_label"]["what"]["labels"]
+    assert sum(rows for rows, *_ in labels.values()) == 6
+    noted = read_progress(project.folder, snapshot)
+    assert noted and noted["stage"] == "judge"
 
 
 @pytest.mark.model  # trains: seconds

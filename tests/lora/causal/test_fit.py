@@ -46,6 +46,13 @@ def test_the_same_rows_in_any_order_give_the_same_bytes(base: Base, tmp_path: Pa
     assert written(tmp_path / "a", one) == written(tmp_path / "b", two)
 
 
+def test_each_step_is_told_with_its_loss(base: Base) -> None:
+    told: list[tuple[int, int, float]] = []
+    made = fitted(base, replace(FAST, steps=3), tell=lambda *far: told.append(far))
+    assert [(step, of) for step, of, _ in told[-3:]] == [(1, 3), (2, 3), (3, 3)]
+    assert [loss for _, _, loss in told[-3:]] == list(made.losses)
+
+
 def test_what_is_written_is_a_plain_peft_adapter(base: Base, tmp_path: Path) -> None:
     from peft import LoraConfig, PeftModel
 
