@@ -51,7 +51,7 @@ def built(house: House) -> list[Flask]:
     )
     told = {"status": "UP", "projects": {"3": {"problem": "s3cret"}}}
     page = make_page(house.world, lambda: dict(told))
-    sync = receiver.create_app("s3cret", lambda *_: True, lambda: dict(told), page)
+    sync = receiver.create_app("s3cret", lambda *_: True, lambda: dict(told), page=page)
     return [backend, sync]
 
 
