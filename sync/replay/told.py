@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from math import sqrt
 from typing import Any
 
-from sync.replay.play import RANDOM, Cell
+from sync.replay.orders import RANDOM
+from sync.replay.play import Cell
 
 LEVEL = 0.95
 NAMES = {
