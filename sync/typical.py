@@ -34,7 +34,7 @@ MOST_CLUSTERS = 500
 BLOCK, BLOCKS = 25, 8  # tasks that are placed together, and how often; then the rest at once
 NEIGHBOURS = 20  # of a text, whose mean distance says how typical it is
 WIDE = 5  # times a block: so many of the least sure are spread by clusters
-STEPS = 10  # of k-means
+STEPS = 20  # of k-means
 SEED = 0
 LABELLED = {"one", "many", "ordinal", "pair", "spans"}  # forms whose labels are counted
 
@@ -132,16 +132,17 @@ def _in_blocks(
     known = len(vectors) - len(guesses)
     seen, order, left = list(range(known)), list[int](), list(range(known, len(vectors)))
     sure = np.array([1.0] * known + [g.confidence for g in guesses])
-    far = _distances(vectors)
+    table = _squares(vectors)
+    far = _distances(table)
     while left:
         last = len(order) >= BLOCK * blocks
         if is_early(labels, taught.answers + len(order), taught.learned):
-            queue = typical(vectors, far, [*seen, *order], BLOCK)
+            queue = _typical(vectors, table, far, [*seen, *order], BLOCK)
             block = queue if last else queue[:BLOCK]
         elif last:
             block = sorted(left, key=sure.item)
         else:
-            block = spread(vectors, sure, left, BLOCK)
+            block = _spread(vectors, table, sure, left, BLOCK)
             block = _in_turn([guesses[i - known].answer for i in block], block)
         order += block
         chosen = set(block)
@@ -149,11 +150,13 @@ def _in_blocks(
     return order
 
 
-def typical(vectors: Floats, far: Floats, taken: Sequence[int], count: int) -> list[int]:
+def _typical(
+    vectors: Floats, table: Floats, far: Floats, taken: Sequence[int], count: int
+) -> list[int]:
     """All rows that are not taken, as if `count` were wanted: one of each cluster in turn, those
     with the fewest taken first, of these the largest; of a cluster the least far from others."""
     number = min(len(taken) + count, MOST_CLUSTERS, len(vectors))
-    cluster, known = clusters(vectors, number), set(taken)
+    cluster, known = clusters(vectors, table, number), set(taken)
     answered = np.bincount(cluster[list(taken)], minlength=number)
     sizes = np.bincount(cluster, minlength=number)
     queues = [
@@ -166,13 +169,16 @@ def typical(vectors: Floats, far: Floats, taken: Sequence[int], count: int) -> l
     return order
 
 
-def spread(vectors: Floats, sure: Floats, left: Sequence[int], count: int) -> list[int]:
+def _spread(
+    vectors: Floats, table: Floats, sure: Floats, left: Sequence[int], count: int
+) -> list[int]:
     """`count` rows of those `left`: the least sure of each cluster of the least sure."""
     unsure = sorted(left, key=sure.item)[: WIDE * count]
     if len(unsure) <= count:
         return unsure
     first: dict[int, int] = {}
-    for i, k in zip(unsure, clusters(vectors[unsure], count).tolist(), strict=True):
+    cluster = clusters(vectors[unsure], table[np.ix_(unsure, unsure)], count)
+    for i, k in zip(unsure, cluster.tolist(), strict=True):
         first.setdefault(k, i)
     chosen = set(first.values())
     return ([i for i in unsure if i in chosen] + [i for i in unsure if i not in chosen])[:count]
@@ -188,39 +194,43 @@ def _in_turn(answers: Sequence[tuple[str, ...]], block: Sequence[int]) -> list[i
     return sorted(block, key=lambda i: turn[i])
 
 
-def _distances(vectors: Floats) -> Floats:
-    """By row, the mean distance to its nearest neighbours."""
-    squares = (vectors**2).sum(axis=1)
-    table = squares[:, None] + squares[None, :] - 2 * vectors @ vectors.T
+def _squares(vectors: Floats) -> Floats:
+    """The squared distance of each row to each."""
+    own = (vectors**2).sum(axis=1)
+    table: Floats = np.maximum(own[:, None] + own[None, :] - 2 * vectors @ vectors.T, 0)
     np.fill_diagonal(table, 0)
-    nearest = min(NEIGHBOURS, len(vectors) - 1)
-    near = np.sqrt(np.maximum(np.partition(table, nearest, axis=1)[:, : nearest + 1], 0))
+    return table
+
+
+def _distances(table: Floats) -> Floats:
+    """By row, the mean distance to its nearest neighbours."""
+    nearest = min(NEIGHBOURS, len(table) - 1)
+    near = np.sqrt(np.partition(table, nearest, axis=1)[:, : nearest + 1])
     found: Floats = near.sum(axis=1) / max(nearest, 1)
     return found
 
 
-def clusters(vectors: Floats, number: int) -> Ints:
-    """By row its cluster, of `number` at most."""
+def clusters(vectors: Floats, table: Floats, number: int) -> Ints:
+    """By row its cluster, of `number` at most; `table`: of their squared distances."""
     from scipy.cluster.vq import kmeans2  # type: ignore[import-untyped]  # here: seldom needed
 
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "One of the clusters is empty", UserWarning)
-        _, found = kmeans2(vectors, _seeds(vectors, number), iter=STEPS, minit="matrix")
+        _, found = kmeans2(vectors, vectors[_seeds(table, number)], iter=STEPS, minit="matrix")
     return np.asarray(found, dtype=np.int64)
 
 
-def _seeds(vectors: Floats, number: int) -> Floats:
+def _seeds(table: Floats, number: int) -> list[int]:
     """Arthur and Vassilvitskii's (2007): the next one drawn by its squared distance to the nearest
-    of those there are. scipy's own begin anew with each. Fewer where fewer differ."""
-    rng = np.random.default_rng(SEED)
-    picked = [int(rng.integers(len(vectors)))]
-    nearest = np.full(len(vectors), np.inf)
-    while len(picked) < number:
-        away = ((vectors - vectors[picked[-1]]) ** 2).sum(axis=1)
-        nearest = np.minimum(nearest, away)
-        total = nearest.sum()
-        if total <= 0:
-            break
-        picked.append(int(rng.choice(len(vectors), p=nearest / total)))
-    found: Floats = vectors[picked]
-    return found
+    of those there are; of a few so drawn the one that leaves the others nearest, as scikit-learn
+    does. Fewer where fewer differ."""
+    rng, tries = np.random.default_rng(SEED), 2 + int(np.log(number))
+    picked = [int(rng.integers(len(table)))]
+    nearest = table[picked[0]]
+    while len(picked) < number and nearest.sum() > 0:
+        drawn = rng.choice(len(table), size=tries, p=nearest / nearest.sum())
+        after = np.minimum(nearest, table[drawn])
+        best = int(after.sum(axis=1).argmin())
+        picked.append(int(drawn[best]))
+        nearest = after[best]
+    return picked
