@@ -46,13 +46,15 @@ class StubBackend:
 
     def _predict(self, task: dict[str, Any], vectors: bool) -> dict[str, Any]:
         text = task["data"]["text"]
-        region = {
+        region: dict[str, Any] = {
             "id": "r1",
             "from_name": "intent",
             "to_name": "text",
             "type": "choices",
             "value": {"choices": [self.labels.get(text, self.label)]},
         }
+        if text in self.scores:
+            region["score"] = self.scores[text]
         result = [] if task["id"] in self.blind else [region]
         raw = self.vectors.get(text) if vectors else None
         said = {"vector": base64.b64encode(raw).decode()} if raw else {}
