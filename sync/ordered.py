@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 
 from lora.atomic import read_json, write_atomic
+from lora.errors import BrokenFile
 from lora.store import ProjectStore
 from sync.push import Pushed
 from sync.typical import Way
@@ -28,6 +29,9 @@ def note_order(store: ProjectStore, pushed: Pushed) -> None:
 
 def order_of(store: ProjectStore) -> str | None:
     """In words; None while nothing was pushed that takes an order."""
-    raw = read_json(store.folder / FILE, None)
+    try:
+        raw = read_json(store.folder / FILE, None)
+    except BrokenFile:
+        return None
     way = raw.get("way") if isinstance(raw, dict) else None
     return f"{WORDS[way]} ({raw.get('version')})" if way in WORDS else None

@@ -105,9 +105,9 @@ def ranked(
     guesses: Sequence[Guess], taught: Taught, labels: int, blocks: int = BLOCKS
 ) -> list[int] | None:
     """The tasks that have a vector, the first to be asked for first; None of too few."""
-    there = [g for g in guesses if g.vector]
-    size = len(there[0].vector or b"") if there else 0
-    there = [g for g in there if g.vector and _fits(g.vector, size)]
+    sizes = Counter(len(g.vector) for g in guesses if g.vector).most_common(1)
+    size = sizes[0][0] if sizes else 0
+    there = [g for g in guesses if g.vector and _fits(g.vector, size)]
     if len(there) < LEAST:
         return None
     known = [v for v in taught.vectors if _fits(v, size)]

@@ -159,6 +159,8 @@ def test_without_vectors_it_goes_by_turns_and_status_says_so(room: Room, tmp_pat
     assert "no vectors" in str(order_of(store)) and V1 in str(order_of(store))
     note_order(store, room.push(V1))  # nothing was sent: the note stands
     assert "no vectors" in str(order_of(store))
+    (store.folder / "order.json").write_text("{")
+    assert order_of(store) is None
 
 
 def test_the_blind_share_holds_in_the_new_order(room: Room) -> None:
