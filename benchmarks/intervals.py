@@ -1,25 +1,18 @@
-"""What paired repeats say: a mean difference and the interval in which it lies."""
+"""What paired repeats say: a mean difference and the interval in which it lies, as a replay has it
+(sync/replay/told.py), with signs."""
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import sqrt
 
-from scipy.stats import t  # type: ignore[import-untyped]
-
-LEVEL = 0.95
+from sync.replay import told
 
 
 @dataclass(frozen=True)
-class Mean:
-    """A mean of `n` with the interval of LEVEL by Student's t; none of a single one."""
-
-    value: float
-    low: float | None
-    high: float | None
-    n: int
+class Mean(told.Mean):
+    """A mean of differences."""
 
     @property
     def above(self) -> bool:
@@ -39,13 +32,7 @@ class Mean:
 
 def mean_of(values: Sequence[float]) -> Mean | None:
     """None of none."""
-    if not values:
-        return None
-    middle, n = statistics.fmean(values), len(values)
-    if n == 1:
-        return Mean(middle, None, None, 1)
-    reach = float(t.ppf((1 + LEVEL) / 2, n - 1)) * statistics.stdev(values) / sqrt(n)
-    return Mean(middle, middle - reach, middle + reach, n)
+    return Mean.of(values)
 
 
 def paired(one: Mapping[int, float], other: Mapping[int, float]) -> list[float]:

@@ -18,6 +18,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from lora.start import Floats, Ints
 from sync.order import Guess, shown_places
+from sync.typical import FRONT, KNOWN, Taught, ranked
 
 NEIGHBOURS = 20  # of a text, whose mean distance says how typical it is
 MOST_CLUSTERS = 500
@@ -66,7 +67,7 @@ def at_random(state: State, count: int) -> list[int]:
 
 
 def turns(state: State, count: int) -> list[int]:
-    """What sync pushes today."""
+    """What sync pushed before 0012, and does without vectors."""
     return _turns(state, state.chances.max(axis=1), count, by_confidence=not state.cold)
 
 
@@ -181,6 +182,19 @@ def in_front(way: Way, size: int) -> Way:
     return pick
 
 
+def as_pushed(state: State, count: int) -> list[int]:
+    """What sync pushes where it knows vectors: the product's own code, float16 and all."""
+    said, raw = state.chances.argmax(axis=1), state.vectors.astype("<f2")
+    guesses = [
+        Guess(i, (str(said[i]),), float(state.chances[i].max()), raw[i].tobytes())
+        for i in state.left
+    ]
+    some = [raw[i].tobytes() for i in state.taken[:KNOWN]]
+    taught = Taught(len(state.taken), some, not state.cold)
+    order = ranked(guesses, taught, state.labels)
+    return state.left[:count] if order is None else order[:count]
+
+
 def _top(state: State) -> Floats:
     found: Floats = state.chances.max(axis=1)
     return found
@@ -198,6 +212,7 @@ WAYS: Mapping[str, Way] = {
     "typiclust, then margin x clusters, of 500": in_front(typical_then_spread, 500),
     "typiclust, then confidence x clusters, of 500": in_front(typical_then_sure, 500),
     "typiclust, then margin x clusters, of 250": in_front(typical_then_spread, 250),
+    "as pushed since 0012": in_front(as_pushed, FRONT),
 }
 
 

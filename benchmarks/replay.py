@@ -25,12 +25,12 @@ from typing import Any
 
 from benchmarks.causal import add_cell, listed, next_time, read_cells
 from benchmarks.data import shared
-from benchmarks.order_typical import typical_first
 from benchmarks.report import RESULTS, machine, table, write
 from lora.atomic import read_json
 from settings import Augment, Settings, Train
-from sync.replay.play import ARMS as PRODUCT
-from sync.replay.play import RANDOM, Arm, Cell, expanding
+from sync.replay.orders import ARMS as PRODUCT
+from sync.replay.orders import RANDOM, Arm, turns
+from sync.replay.play import Cell, expanding
 from sync.replay.rows import from_folder
 from sync.replay.told import Told, called
 from sync.replay.whole import Replay, Wish
@@ -42,8 +42,8 @@ SEEDS = (0, 1, 2, 3, 4)
 COUNTS, MOST = 8, 1000
 SOURCES = "noise,substitute"
 WRITTEN = "noise,substitute,rewrite,generate"
-ARMS = {**PRODUCT, "typical": Arm("typical", typical_first, vectors=True)}
-"""`typical` is no order of the product: what decisions/0012 would put in place of ours."""
+ARMS = {**PRODUCT, "turns": Arm("turns", turns)}
+"""`turns` is what the product pushed before decisions/0012, run when asked for."""
 GUESS_S = 150.0  # of a cell, on one core, until some are done
 
 

@@ -146,13 +146,15 @@ BLIND = "blind"
 
 @dataclass(frozen=True)
 class Prediction:
-    """One task's answer by one model version. `reason` says why it is empty, where it is."""
+    """One task's answer by one model version. `reason` says why it is empty, where it is; `vector`:
+    its first text as an encoder sees it, little-endian float16."""
 
     task: int
     regions: tuple[Region, ...]
     score: float
     model_version: str
     reason: str | None = None
+    vector: bytes | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         _check_score(f"task {self.task}", self.score)

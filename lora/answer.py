@@ -8,7 +8,7 @@ control that the other answers hide (`visibleWhen`) is left out of both.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import torch
 
@@ -26,10 +26,12 @@ Place = tuple[int, str]  # a row and a data key
 
 @dataclass(frozen=True)
 class Answer:
-    """The regions of one row, and how sure the model is of them all, in [0, 1]."""
+    """The regions of one row, and how sure the model is of them all, in [0, 1]; `vector`: its first
+    text as an encoder sees it, little-endian float16."""
 
     regions: tuple[Region, ...]
     score: float
+    vector: bytes | None = field(default=None, compare=False, repr=False)
 
 
 def answer(network: Network, loaded: Loaded, rows: Sequence[Inputs]) -> list[Answer]:
@@ -46,7 +48,22 @@ def answer(network: Network, loaded: Loaded, rows: Sequence[Inputs]) -> list[Ans
             answers = form_of(head.control).read(head, list(given.values()), _embedder(network))
             for i, one in zip(given, answers, strict=True):
                 said[i][head.control.name] = one
-    return [joined(loaded.schema, by_control) for by_control in said]
+    vectors = _vectors(found)
+    return [
+        replace(joined(loaded.schema, by_control), vector=vectors.get(i))
+        for i, by_control in enumerate(said)
+    ]
+
+
+def _vectors(found: Mapping[Place, Encoded]) -> dict[int, bytes]:
+    """By row."""
+    first: dict[int, torch.Tensor] = {}
+    for (i, _), encoded in found.items():
+        first.setdefault(i, encoded.vector)
+    if not first:
+        return {}
+    table = torch.stack(list(first.values())).cpu().float().numpy().astype("<f2")
+    return {i: row.tobytes() for i, row in zip(first, table, strict=True)}
 
 
 def _encode(network: Network, loaded: Loaded, rows: Sequence[Inputs]) -> Mapping[Place, Encoded]:

@@ -268,4 +268,4 @@ def _prediction(
     if answer is None:
         return replace(empty, reason="the model failed on this text")
     reason = "; ".join(texts.missing) or None
-    return Prediction(task.id, answer.regions, answer.score, loaded.version, reason)
+    return Prediction(task.id, answer.regions, answer.score, loaded.version, reason, answer.vector)

@@ -38,18 +38,16 @@ def run(
     quantize: str = "",
     serve: str = "auto",
     dtype: str = "auto",
-    vectors: bool = False,
 ) -> dict[str, Any]:
     """`version` None: the cold start, with the store's pool. Returns `scores` of the judged rows
-    and `said`: by id of the others their regions and how sure the version is of them; with
-    `vectors` also their first text's, of an encoder, as base64 of float16.
+    and `said`: by id of the others their regions, how sure the version is of them, and of an
+    encoder the vector of their first text, as base64 of float16.
 
     Raises LoraError, InvalidValue.
     """
     from lora.base import load_base, pick_device
     from lora.judge import answering, judge
     from lora.loaded import open_version, ready
-    from lora.network import Network
     from lora.networks import network_of
     from lora.weights import pick_mode
 
@@ -65,11 +63,8 @@ def run(
         some = others[first : first + CHUNK]
         for e, a in zip(some, answer(loaded, [e.inputs for e in some]), strict=True):
             said[e.id] = {"regions": [region_to_dict(r) for r in a.regions], "score": a.score}
-        if vectors and isinstance(network, Network):
-            texts = [next((e.texts[k] for k in schema.keys if k in e.texts), "") for e in some]
-            for e, encoded in zip(some, network.encode(texts, [False] * len(texts)), strict=True):
-                raw = encoded.vector.cpu().float().numpy().astype("<f2").tobytes()
-                said[e.id]["vector"] = base64.b64encode(raw).decode()
+            if a.vector:
+                said[e.id]["vector"] = base64.b64encode(a.vector).decode()
     return {"scores": {k: found[k] for k in ("mean", "controls")}, "said": said}
 
 
@@ -95,11 +90,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--quantize", default="", help="settings.Backend.quantize")
     parser.add_argument("--serve", default="auto", help="settings.Backend.serve")
     parser.add_argument("--dtype", default="auto", help="settings.Backend.dtype")
-    parser.add_argument("--vectors", action="store_true", help="say texts' vectors too")
     given = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    how: dict[str, Any] = {"serve": given.serve, "dtype": given.dtype, "quantize": given.quantize}
-    how["vectors"] = given.vectors
+    how = {"serve": given.serve, "dtype": given.dtype, "quantize": given.quantize}
     try:
         rows = snapshot_from_json(given.rows.read_text(encoding="utf-8", errors="surrogatepass"))
         store = Store(given.store).project(given.project)

@@ -31,6 +31,7 @@ from settings import Backend
 log = logging.getLogger(__name__)
 
 PRIORITY = "X-Annotune-Priority"
+VECTORS = "X-Annotune-Vectors"
 
 
 def create_app(
@@ -141,7 +142,8 @@ def _add_calls(
                 raise BadBody("label_config is absent or null, and /setup was not called before")
             schema = configs.schema(config)
             model = AnnotuneModel(live, jobs, call.project, schema, fetcher, suggested)
-            results = model.predict(call.tasks, call.context, bulk=bulk)
+            vectors = VECTORS in request.headers
+            results = model.predict(call.tasks, call.context, bulk=bulk, vectors=vectors)
         version = results[0]["model_version"] if results else model.setup()
         return jsonify(results=results, model_version=version)
 

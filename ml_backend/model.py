@@ -6,6 +6,7 @@ a Task, and what the model says becomes an answer that Label Studio can store.
 
 from __future__ import annotations
 
+import base64
 import logging
 import time
 from collections import Counter
@@ -64,13 +65,14 @@ class AnnotuneModel:
         context: Mapping[str, object] | None = None,
         *,
         bulk: bool = False,
+        vectors: bool = False,
         **_: object,
     ) -> list[dict[str, Any]]:
         """One valid prediction per task, in order, all of one version.
 
         `context` (regions just drawn, of an interactive call): the answer to its one task is then
-        where else these stand, and nothing on a blind task. Raises NotReady or Overloaded before
-        any work.
+        where else these stand, and nothing on a blind task. `vectors`: each with its text's, where
+        an encoder answers, for sync. Raises NotReady or Overloaded before any work.
         """
         began = time.monotonic()
         wanted = [self._read(raw) for raw in tasks]
@@ -88,10 +90,14 @@ class AnnotuneModel:
             for (task, why), p in zip(fetched, predictions, strict=True)
         ]
         self._record(sendable)
-        return [
+        made = [
             write_prediction(self.schema, p, task.data)
             for task, p in zip(read, sendable, strict=True)
         ]
+        if vectors:
+            for one, p in zip(made, sendable, strict=True):
+                one |= {"vector": base64.b64encode(p.vector).decode()} if p.vector else {}
+        return made
 
     def _suggested(
         self, task: Task, raw: object, context: Mapping[str, object], told: Prediction

@@ -19,8 +19,9 @@ from sync.cli_versions import open_log
 from sync.curve import curve_of
 from sync.log import Log
 from sync.options import as_json, store_of
+from sync.replay.orders import ARMS
 from sync.replay.place import FOLDER, alone
-from sync.replay.play import ARMS, Cell, expanding
+from sync.replay.play import Cell, expanding
 from sync.replay.rows import NothingToReplay, Rows, from_folder, from_log
 from sync.replay.told import called
 from sync.replay.whole import Replay, Wish, write

@@ -23,6 +23,7 @@ from sync.forget import grant
 from sync.freeze import freeze
 from sync.hooks import mend
 from sync.log import Log
+from sync.ordered import note_order
 from sync.pool import renew_pool
 from sync.pull import Changes, pull
 from sync.push import Pushed, push, retire
@@ -280,8 +281,11 @@ def push_predictions(world: World, project: str, terms: Terms) -> Pushed | None:
 
     Raises BackendDown.
     """
-    with world.store.project(project).connecting(patience_s=0) as free:
+    store = world.store.project(project)
+    with store.connecting(patience_s=0) as free:
         if not free:
             return None
         version = world.backend.version(project, terms.config)
-        return push(world.log, world.studio, project, terms, version)
+        pushed = push(world.log, world.studio, project, terms, version)
+        note_order(store, pushed)
+        return pushed

@@ -1,9 +1,9 @@
 """The order of the label stream: Label Studio serves the lowest prediction score first.
 
-Shown tasks come one of each predicted answer in turn, each time the one the model is least sure
-of; a blind task's place is drawn by hash and never by a model. So a pushed task's score is its
-place in the queue (regions keep their probabilities). Why not confidence alone: docs/decisions
-0005. Pure arithmetic; `sync/push.py` applies it.
+Shown tasks come by what they teach (sync/typical.py, docs/decisions 0012); where that cannot be
+told, one of each predicted answer in turn, each time the one the model is least sure of (0005). A
+blind task's place is drawn by hash and never by a model. So a pushed task's score is its place in
+the queue (regions keep their probabilities). Pure arithmetic; `sync/push.py` applies it.
 """
 
 from __future__ import annotations
@@ -11,25 +11,26 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from label_config import Choice, Region, Schema, Span
 from settings import Blind
 
 CLOSED = {"one", "many", "ordinal", "pair"}  # forms whose answers are drawn from a list
-RULES = 1
+RULES = 2
 """Raised when another order comes of the same answers, so that no replay mixes two."""
 ROUNDED = 1e-6  # the backend rounds confidences to six decimals
 
 
 @dataclass(frozen=True)
 class Guess:
-    """What orders a shown task: the predicted answer (see `answer_of`), and how sure the model is,
-    in [0, 1]."""
+    """What orders a shown task: the predicted answer (see `answer_of`), how sure the model is, in
+    [0, 1], and the text's vector, little-endian float16, where an encoder said one."""
 
     task: int
     answer: tuple[str, ...]
     confidence: float
+    vector: bytes | None = field(default=None, repr=False)
 
 
 def answer_of(schema: Schema, regions: Sequence[Region]) -> tuple[str, ...]:

@@ -8,10 +8,11 @@ one's predictions stay until every task that was open at that moment is closed a
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -27,13 +28,15 @@ from sync.backend_client import BackendDown
 from sync.log import Log
 from sync.log_shown import VersionSince
 from sync.log_tasks import LoggedTask
-from sync.order import Guess, answer_of, blind_places, drawn_by, shown_places
+from sync.order import Guess, answer_of, blind_places, drawn_by
 from sync.studio_values import NewPrediction, ProjectInfo, StudioLike, StudioRejected
 from sync.terms import Terms
+from sync.typical import KNOWN, LEAST, Line, Taught, Way, is_early, labels_of, places
 
 T = TypeVar("T")
 Wire = list[dict[str, Any]]
 BULK = {"X-Annotune-Priority": "bulk"}
+VECTORS = {"X-Annotune-Vectors": "1"}
 OURS = re.compile(r"^(cold-[0-9a-f]{8}(-[0-9a-f]{4})?|v\d+-[0-9a-f]{8}(\+[0-9a-f]{8})?)$")
 BUDGET_S = 20.0  # a turn also has to listen; what is left goes in the next one
 AT_ONCE = 250  # predictions in one import
@@ -41,11 +44,13 @@ BODY = 4_000_000  # characters of task data in one request to the backend
 ASK_S = 120.0
 TRIES = 4
 LONGEST_WAIT_S = 5.0
+LONGEST_VECTOR = 65_536  # bytes
 
 
 @dataclass(frozen=True)
 class Pushed:
-    """What one push did. `left`: unanswered tasks still without this version."""
+    """What one push did. `left`: unanswered tasks still without this version; `way`: how the front
+    of the queue was ordered, where it was."""
 
     version: str
     shown: int = 0
@@ -53,6 +58,7 @@ class Pushed:
     left: int = 0
     switched: bool = False
     problem: str | None = None
+    way: Way | None = None
 
 
 class OtherVersion(Exception):
@@ -82,24 +88,33 @@ def push(
         key=lambda task: drawn_by(project, task),  # each part a fair sample of all
     )
     blind = [task for task, blind in lacking.items() if blind]
+    open_ = sum(not is_blind for is_blind in log.unanswered(project).values())
     done, ends = 0, time.monotonic() + budget_s
+    way: Way | None = None
     try:
-        with _Asker.open(project, terms, version) as asker:
-            for part in _parts(shown, AT_ONCE):
+        with _Asker.open(project, terms, version, ends) as asker:
+            while shown:
                 if time.monotonic() >= ends:
-                    return Pushed(version, shown=done, left=len(lacking) - done)
-                _send(log, studio, project, asker.predictions(log.tasks(project, part)))
-                done += len(part)
-        for places in _parts(_placed(settings, log, project, version, blind), AT_ONCE):
-            _send(log, studio, project, places)
+                    return Pushed(version, shown=done, left=len(lacking) - done, way=way)
+                line = Line(open_ - len(shown), open_)
+                part = shown[: line.room or AT_ONCE]
+                held = {task.id: task for task in log.tasks(project, part)}
+                tasks = [held[task] for task in part if task in held]
+                made, how = _ordered(log, asker, tasks, line)
+                for some in _parts(made, AT_ONCE):
+                    _send(log, studio, project, some)
+                shown = [task.id for task in tasks[len(made) :]] + shown[len(part) :]
+                done, way = done + len(made), how or way
+        for some in _parts(_placed(settings, log, project, version, blind), AT_ONCE):
+            _send(log, studio, project, some)
     except OtherVersion as moved:
-        return Pushed(version, shown=done, left=len(lacking) - done, problem=str(moved))
+        return Pushed(version, shown=done, left=len(lacking) - done, problem=str(moved), way=way)
     except StudioRejected:
         log.bury(project, set(log.sides(project)) - studio.task_ids(project))
         problem = "Label Studio refused predictions; tasks that are gone were taken out"
-        return Pushed(version, shown=done, left=len(lacking) - done, problem=problem)
+        return Pushed(version, shown=done, left=len(lacking) - done, problem=problem, way=way)
     switched = _show(settings, log, studio, info, version)
-    return Pushed(version, shown=done, blind=len(blind), switched=switched)
+    return Pushed(version, shown=done, blind=len(blind), switched=switched, way=way)
 
 
 def retire(
@@ -143,6 +158,36 @@ def _lacking(log: Log, project: str, version: str) -> dict[int, bool]:
     """Unanswered tasks without a standing prediction of this version, and whether each is blind."""
     has = log.tasks_showing(project, version)
     return {task: blind for task, blind in log.unanswered(project).items() if task not in has}
+
+
+def _ordered(
+    log: Log, asker: _Asker, tasks: Sequence[LoggedTask], line: Line
+) -> tuple[list[NewPrediction], Way | None]:
+    """Predictions of the first of these tasks, of all where there is time, scored by their place;
+    and how a part of the front was ordered."""
+    front = line.room > 0 and len(tasks) >= LEAST
+    made = asker.predictions(tasks, vectors=front)
+    guesses, labels = [guess for guess, _ in made], labels_of(asker.terms.schema)
+    taught = _taught(log, asker, labels, front and any(g.vector for g in guesses))
+    found, way = places(asker.project, guesses, taught, labels, line)
+    scored = [NewPrediction(g.task, wire, found[g.task], asker.version) for g, wire in made]
+    return scored, way if front else None
+
+
+def _taught(log: Log, asker: _Asker, labels: int, vectors: bool) -> Taught:
+    """`vectors`: they are of use. Only those of a few answered tasks are asked for, and only while
+    typical tasks come first."""
+    learned = not asker.version.startswith("cold-")
+    if not vectors:
+        return Taught(0, (), learned)
+    waiting, sides = log.unanswered(asker.project), log.sides(asker.project)
+    answered = [task for task, blind in sides.items() if not blind and task not in waiting]
+    late = time.monotonic() >= asker.ends
+    if late or not is_early(labels, len(answered), learned):
+        return Taught(len(answered), (), learned)
+    some = sorted(answered, key=lambda task: drawn_by(asker.project, task))[:KNOWN]
+    made = asker.predictions(log.tasks(asker.project, some), vectors=True)
+    return Taught(len(answered), [g.vector for g, _ in made if g.vector], learned)
 
 
 def _send(log: Log, studio: StudioLike, project: str, predictions: Sequence[NewPrediction]) -> None:
@@ -214,27 +259,31 @@ class _Asker:
     project: str
     terms: Terms
     version: str
+    ends: float
 
     @classmethod
     @contextmanager
-    def open(cls, project: str, terms: Terms, version: str) -> Iterator[_Asker]:
+    def open(cls, project: str, terms: Terms, version: str, ends: float) -> Iterator[_Asker]:
         mine = terms.settings.backend
         auth = (mine.user, mine.password) if mine.password else None
         url = mine.url.rstrip("/")
         with httpx.Client(
             base_url=url, auth=auth, headers=BULK, timeout=ASK_S, trust_env=False
         ) as client:
-            yield cls(client, terms.settings.sync.batch, project, terms, version)
+            yield cls(client, terms.settings.sync.batch, project, terms, version, ends)
 
-    def predictions(self, tasks: Sequence[LoggedTask]) -> list[NewPrediction]:
-        """One prediction a task. Raises BackendDown, or OtherVersion when it is not ours."""
+    def predictions(
+        self, tasks: Sequence[LoggedTask], *, vectors: bool
+    ) -> list[tuple[Guess, Wire]]:
+        """One a task, in order; AT_ONCE at least, the others as long as there is time. Raises
+        BackendDown, or OtherVersion when it is not ours."""
         made: list[tuple[Guess, Wire]] = []
         for batch in self._batches(tasks):
-            answers = self._ask(batch)
+            if len(made) >= AT_ONCE and time.monotonic() >= self.ends:
+                break
+            answers = self._ask(batch, vectors)
             made += [self._read(t, a) for t, a in zip(batch, answers, strict=True)]
-        learned = not self.version.startswith("cold-")
-        places = shown_places(self.project, [g for g, _ in made], by_confidence=learned)
-        return [NewPrediction(g.task, wire, places[g.task], self.version) for g, wire in made]
+        return made
 
     def _batches(self, tasks: Sequence[LoggedTask]) -> Iterator[list[LoggedTask]]:
         batch: list[LoggedTask] = []
@@ -249,7 +298,7 @@ class _Asker:
         if batch:
             yield batch
 
-    def _ask(self, batch: Sequence[LoggedTask]) -> list[Any]:
+    def _ask(self, batch: Sequence[LoggedTask], vectors: bool) -> list[Any]:
         body = {
             "tasks": [{"id": t.id, "data": t.data} for t in batch],
             "project": self.project,
@@ -257,7 +306,7 @@ class _Asker:
             "params": {"login": None, "password": None, "context": None},
         }
         try:
-            answer = self._post(body)
+            answer = self._post(body, VECTORS if vectors else {})
             results = answer.raise_for_status().json()["results"]
         except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
             what = type(error).__name__
@@ -268,16 +317,16 @@ class _Asker:
             raise BackendDown(f"the backend's /predict did not answer each of {len(batch)} tasks")
         return results
 
-    def _post(self, body: object) -> httpx.Response:
+    def _post(self, body: object, headers: Mapping[str, str]) -> httpx.Response:
         """POST, waiting as long as a busy backend asks for, a few times."""
         for _ in range(TRIES - 1):
-            answer = self.client.post("/predict", json=body)
+            answer = self.client.post("/predict", json=body, headers=headers)
             if answer.status_code not in (429, 503):
                 return answer
             asked = answer.headers.get("Retry-After", "1")
             wait = float(asked) if asked.isdecimal() else 1.0
             time.sleep(min(wait, LONGEST_WAIT_S))
-        return self.client.post("/predict", json=body)
+        return self.client.post("/predict", json=body, headers=headers)
 
     def _read(self, task: LoggedTask, answer: Any) -> tuple[Guess, Wire]:
         """One answer, checked: Label Studio would store anything."""
@@ -287,11 +336,20 @@ class _Asker:
         score = answer.get("score")
         if not isinstance(score, (int, float)) or not 0 <= score <= 1:
             raise BackendDown(f"the backend's score of task {task.id} is no number in [0, 1]")
-        schema = self.terms.schema
+        schema, vector = self.terms.schema, _vector(answer.get("vector"))
         try:
             data = self.terms.fetched(task.data)
         except NotFetched:  # the backend could not read it either
-            return Guess(task.id, (), float(score)), []
+            return Guess(task.id, (), float(score), vector), []
         regions = read_result(schema, data, answer.get("result")).regions
         wire = write_result(schema, task.id, regions, data)
-        return Guess(task.id, answer_of(schema, regions), float(score)), wire
+        return Guess(task.id, answer_of(schema, regions), float(score), vector), wire
+
+
+def _vector(raw: object) -> bytes | None:
+    """A text's vector as the backend says it; None of what is none."""
+    try:
+        found = base64.b64decode(raw, validate=True) if isinstance(raw, str) else b""
+    except ValueError:
+        return None
+    return found if 0 < len(found) <= LONGEST_VECTOR else None

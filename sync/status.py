@@ -14,6 +14,7 @@ from sync.curve import curve_of
 from sync.groups import is_blind
 from sync.hooks import trouble
 from sync.loop import World, time_to_train
+from sync.ordered import order_of
 from sync.readings import by_task, rate_of, read_answers
 from sync.studio_values import StudioError
 from sync.terms import Terms, terms_or_default
@@ -55,6 +56,7 @@ def status(world: World, project: str, ask: bool = True) -> dict[str, Any]:
         "regulated": terms.regulated,
         "version": store.current().version,
         "serving": serving,
+        "order": order_of(store),
         "refused": refused,
         "waiting": _waiting(store),
         "training": store.is_training() or wanted is not None,

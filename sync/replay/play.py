@@ -13,15 +13,14 @@ import logging
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from augment.standing import DEFAULT_SOURCES
-from label_config.controls import Schema
-from label_config.snapshot_json import region_from_dict, snapshot_to_json
+from label_config.snapshot_json import snapshot_to_json
 from label_config.values import Example, Snapshot
 from lora.atomic import read_json, write_atomic
 from lora.expansions import Expansions
@@ -31,8 +30,9 @@ from settings import Settings
 from sync.challenge import makes_children
 from sync.children import TrainingFailed, run, run_child
 from sync.jobs import train_here
-from sync.order import Guess, answer_of, blind_places, drawn_by, fraction, shown_places
+from sync.order import blind_places, drawn_by, fraction
 from sync.pool import MOST as PUBLISHED
+from sync.replay.orders import ARMS, RANDOM, Arm, Asked
 from sync.replay.rows import NothingToReplay, Rows, at_most, dealt
 from sync.terms import Terms, read_terms
 
@@ -40,60 +40,6 @@ logger = logging.getLogger(__name__)
 
 PROJECT = "replay"
 COLD = "cold"
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What an order may go by: the shown rows that are left, what the serving version `said` to
-    rows by id, the train rows given so far, and whether that version has `learned` anything."""
-
-    project: str
-    schema: Schema
-    shown: Sequence[Example]
-    given: Sequence[Example]
-    said: Mapping[str, Mapping[str, Any]]
-    learned: bool
-
-
-Order = Callable[[Asked], dict[int, float]]
-"""A score in [0, 1] by task, the lowest first."""
-
-
-def turns(asked: Asked) -> dict[int, float]:
-    """The order that sync pushes."""
-    said = asked.said
-    guesses = [
-        Guess(
-            e.task,
-            answer_of(asked.schema, [region_from_dict(r) for r in said[e.id]["regions"]]),
-            float(said[e.id]["score"]),
-        )
-        for e in asked.shown
-    ]
-    return shown_places(asked.project, guesses, by_confidence=asked.learned)
-
-
-@dataclass(frozen=True)
-class Arm:
-    """Who comes next, None: at random; and whether children are made of the answers. `vectors`: the
-    order goes by the texts' vectors too."""
-
-    name: str
-    order: Order | None = None
-    expands: bool = False
-    vectors: bool = False
-
-
-RANDOM, OURS = "random", "ours"
-ARMS = {
-    arm.name: arm
-    for arm in (
-        Arm(RANDOM),
-        Arm(OURS, turns),
-        Arm(f"{RANDOM}-expanded", expands=True),
-        Arm(f"{OURS}-expanded", turns, expands=True),
-    )
-}
 
 
 @dataclass(frozen=True)
@@ -338,7 +284,6 @@ class Run:
             argv = command(own.store, PROJECT, rows, version, own.train.base, path)
             argv += ["--threads", str(own.train.threads), "--quantize", own.backend.quantize]
             argv += ["--serve", own.backend.serve, "--dtype", own.backend.dtype]
-            argv += ["--vectors"] if self.arm.vectors else []
             log = self.folder / "logs" / "say.log"
             timeout_s = own.queue.timeout_s
             found = run_child(argv, path, log, threads=own.train.threads, timeout_s=timeout_s)

@@ -10,9 +10,13 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sync.replay.play import RANDOM, Cell
+from sync.replay.orders import RANDOM
+from sync.replay.play import Cell
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 LEVEL = 0.95
 NAMES = {
@@ -30,25 +34,25 @@ def called(arm: str) -> str:
 
 @dataclass(frozen=True)
 class Mean:
-    """A mean with its interval; none of a single value."""
+    """A mean with its interval; none of a single value. benchmarks/intervals.py builds on it."""
 
     value: float
     low: float | None
     high: float | None
     n: int
 
-    @staticmethod
-    def of(values: Sequence[float]) -> Mean | None:
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Self | None:
         """None of none."""
         if not values:
             return None
         middle, n = statistics.fmean(values), len(values)
         if n == 1:
-            return Mean(middle, None, None, 1)
+            return cls(middle, None, None, 1)
         from scipy.stats import t  # type: ignore[import-untyped]  # here: status needs none of it
 
         reach = float(t.ppf((1 + LEVEL) / 2, n - 1)) * statistics.stdev(values) / sqrt(n)
-        return Mean(middle, middle - reach, middle + reach, n)
+        return cls(middle, middle - reach, middle + reach, n)
 
     def to_dict(self, digits: int = 4) -> dict[str, Any]:
         found = {"value": self.value, "low": self.low, "high": self.high}

@@ -17,8 +17,9 @@ from lora.recipe import recipe_for
 from settings import Settings
 from sync.order import RULES
 from sync.replay.chart import Line, draw
+from sync.replay.orders import ARMS, Arm
 from sync.replay.place import alone
-from sync.replay.play import ARMS, Arm, Cell, Run, full
+from sync.replay.play import Cell, Run, full
 from sync.replay.rows import NothingToReplay, Rows
 from sync.replay.told import Told, called, counts_of
 from sync.terms import read_terms

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 
 from benchmarks import replay as room
-from benchmarks.order_typical import typical_first
 from benchmarks.replay import PRODUCT, Bench, Stopped, as_table, average
-from label_config.schema import read_schema
-from sync.replay.play import Asked
 from sync.replay.whole import Wish
-from tests.sync.replay.made import Workers, put_in, raw_rows, rows
+from tests.sync.replay.made import Workers, put_in, raw_rows
 
 SETS = ("one", "two")
 
@@ -66,22 +60,3 @@ def test_each_seed_goes_through_all_sets_first(tmp_path: Path) -> None:
 
 def test_the_products_arms_are_what_is_run_unless_asked_otherwise() -> None:
     assert set(PRODUCT) == {"random", "ours", "random-expanded", "ours-expanded"}
-
-
-def asked(vectors: bool) -> Asked:
-    made, rng = rows(), np.random.default_rng(0)
-    said: dict[str, dict[str, Any]] = {}
-    for e in made.ask:
-        raw = rng.normal(size=8).astype("<f2").tobytes()
-        vector = {"vector": base64.b64encode(raw).decode()} if vectors else {}
-        said[e.id] = {"regions": [], "score": 0.5, **vector}
-    schema = read_schema(made.config)
-    return Asked("1", schema, made.ask[10:], made.ask[:10], said, True)
-
-
-@pytest.mark.parametrize("vectors", [True, False])
-def test_the_typical_order_places_every_task_once(vectors: bool) -> None:
-    given = asked(vectors)
-    places = typical_first(given)
-    assert places.keys() == {e.task for e in given.shown}
-    assert len(set(places.values())) == len(places) and max(places.values()) < 1

@@ -42,6 +42,16 @@ def test_a_row_gets_a_choice_and_spans_in_one_pass(network: Network, loaded: Loa
     assert 0 < got.score < 1
 
 
+def test_a_row_says_the_vector_of_its_first_text(network: Network, loaded: Loaded) -> None:
+    rows = [Inputs({"text": "play the red song"}), Inputs({}), Inputs({"text": "buy a coat"})]
+    found = [a.vector for a in answer(network, loaded, rows)]
+    assert found[1] is None
+    for row, raw in zip((rows[0], rows[2]), (found[0], found[2]), strict=True):
+        (encoded,) = network.encode([row.texts["text"]])
+        said = torch.frombuffer(bytearray(raw or b""), dtype=torch.float16).float()
+        assert torch.allclose(said, encoded.vector, atol=1e-3)
+
+
 def test_spans_have_the_text_of_their_offsets(network: Network, loaded: Loaded) -> None:
     signs = st.sampled_from(list("aZé ñ\u0301\r\n👍🏽👩\u200d🚀東\x00.'-\ud800"))
 

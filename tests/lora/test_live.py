@@ -64,6 +64,7 @@ def test_without_an_adapter_the_cold_start_answers(live: Live, schema: Schema) -
     assert [p.task for p in got] == [1, 2, 3, 4]
     assert {p.model_version for p in got} == {f"cold-{schema.short}"}
     assert all(p.regions for p in got)
+    assert len({p.vector for p in got}) == len({*TEXTS}) and all(p.vector for p in got)
 
 
 def test_what_is_said_before_loading_is_what_predictions_then_carry(

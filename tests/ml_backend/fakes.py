@@ -53,6 +53,7 @@ class FirstLabelLive:
         self.inside = Semaphore(0)  # released once per predict that waits
         self.asked: list[tuple[str, Schema, tuple[Task, ...], bool]] = []
         self.blind: set[int] = set()
+        self.vector: bytes | None = None  # of any text
 
     def version(self, project: str, schema: Schema) -> str:
         return self.now
@@ -95,7 +96,8 @@ class FirstLabelLive:
                     continue
                 regions.append(Span(c.name, c.to_name, at, at + len(word), word, c.values[:1], 0.8))
         reason = "; ".join(texts.missing) or None
-        return Prediction(task.id, tuple(regions), 0.85 if regions else 0.5, version, reason)
+        score = 0.85 if regions else 0.5
+        return Prediction(task.id, tuple(regions), score, version, reason, self.vector)
 
 
 class ListedJobs:

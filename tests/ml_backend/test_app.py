@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import logging
 import threading
 import time
@@ -223,6 +224,16 @@ def test_setup_refuses_what_names_no_schema(client: FlaskClient) -> None:
     for schema in (None, 3, ["<View/>"]):
         answer = client.post("/setup", json={"project": "1.1", "schema": schema})
         assert (answer.status_code, "schema" in said(answer)["error"]) == (400, True)
+
+
+def test_vectors_are_said_to_who_asks_for_them(client: FlaskClient, live: FirstLabelLive) -> None:
+    live.vector = b"\x00\x3c\x00\x00"
+    live.blind = {2}
+    two = body(task(1, "a"), task(2, "b"))
+    assert all("vector" not in one for one in said(client.post("/predict", json=two))["results"])
+    told = client.post("/predict", json=two, headers={"X-Annotune-Vectors": "1"})
+    first, blind = said(told)["results"]
+    assert base64.b64decode(first["vector"]) == live.vector and "vector" not in blind
 
 
 def test_bulk_is_said_by_a_header_or_by_many_tasks(

@@ -1,10 +1,12 @@
 """A tiny HTTP backend for tests of sync: says /health, /setup and /predict as Label Studio asks.
 
-It knows one Choices control "intent" on "text"; a task's confidence is `scores[text]`, else 0.5.
+It knows one Choices control "intent" on "text"; a task's confidence is `scores[text]`, else 0.5,
+its answer `labels[text]`, else `label`. Vectors are said to who asks for them, where it has some.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 import threading
 from collections.abc import Iterator
@@ -22,6 +24,8 @@ class StubBackend:
     version: str = "cold-00000000"
     label: str = "A"
     scores: dict[str, float] = field(default_factory=dict)
+    labels: dict[str, str] = field(default_factory=dict)
+    vectors: dict[str, bytes] = field(default_factory=dict)
     blind: set[int] = field(default_factory=set)
     busy: int = 0
     health: dict[str, Any] = field(default_factory=dict)
@@ -33,24 +37,29 @@ class StubBackend:
             t["id"] for path, _, body in self.asked if path == "/predict" for t in body["tasks"]
         ]
 
-    def answer(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    def answer(self, path: str, body: dict[str, Any], vectors: bool = False) -> dict[str, Any]:
         if path == "/setup":
             return {"model_version": self.version}
         if path == "/predict":
-            return {"results": [self._predict(task) for task in body["tasks"]]}
+            return {"results": [self._predict(task, vectors) for task in body["tasks"]]}
         return {"status": "UP", **self.health}
 
-    def _predict(self, task: dict[str, Any]) -> dict[str, Any]:
-        region = {
+    def _predict(self, task: dict[str, Any], vectors: bool) -> dict[str, Any]:
+        text = task["data"]["text"]
+        region: dict[str, Any] = {
             "id": "r1",
             "from_name": "intent",
             "to_name": "text",
             "type": "choices",
-            "value": {"choices": [self.label]},
+            "value": {"choices": [self.labels.get(text, self.label)]},
         }
+        if text in self.scores:
+            region["score"] = self.scores[text]
         result = [] if task["id"] in self.blind else [region]
-        score = self.scores.get(task["data"]["text"], 0.5)
-        return {"result": result, "score": score, "model_version": self.version}
+        raw = self.vectors.get(text) if vectors else None
+        said = {"vector": base64.b64encode(raw).decode()} if raw else {}
+        score = self.scores.get(text, 0.5)
+        return {"result": result, "score": score, "model_version": self.version, **said}
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -66,7 +75,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._reply(503, {"error": "busy"})
             return
         self.stub.asked.append((self.path, dict(self.headers), body))
-        self._reply(200, self.stub.answer(self.path, body))
+        vectors = "X-Annotune-Vectors" in self.headers
+        self._reply(200, self.stub.answer(self.path, body, vectors))
 
     def _reply(self, status: int, body: dict[str, Any]) -> None:
         raw = json.dumps(body).encode()

@@ -47,6 +47,14 @@ def test_status_says_what_the_backend_refused(house: House) -> None:
     }
 
 
+def test_status_says_how_tasks_are_ordered(house: House) -> None:
+    connect(house.world, "1")
+    assert status(house.world, "1")["order"] is None
+    turn(house.world, "1")
+    said = status(house.world, "1")["order"]
+    assert said.startswith("one of each predicted answer in turn") and "no vectors" in said
+
+
 def test_status_without_a_backend_says_so_and_nothing_of_refusals(house: House) -> None:
     connect(house.world, "1")
     gone = replace(house.world.backend, url="http://127.0.0.1:9")

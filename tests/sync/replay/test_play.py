@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
+from label_config import read_schema
 from label_config.values import Origin
 from lora.expansions import Expansions
 from lora.store import Store
 from settings import Augment, Blind
 from sync.replay import play
+from sync.replay.orders import ARMS, Asked, pushed, turns
 from sync.replay.place import Busy, forget_replays
-from sync.replay.play import ARMS, Run, full
+from sync.replay.play import Run, full
 from sync.replay.rows import NothingToReplay
 from sync.replay.whole import Replay, Wish, write
 from tests.sync.replay.made import Workers, put_in, rows, settings
@@ -91,6 +96,19 @@ def test_random_order_asks_nobody_and_both_orders_meet_the_same_rows(
     assert ours.ask == random.ask
     assert [c.rows for c in ours.play()] != [c.rows for c in random.play()]
     assert a_run(tmp_path, "ours", 1).ask != ours.ask  # another seed, another blind side
+
+
+def test_our_order_is_what_is_pushed_and_by_turns_where_there_are_no_vectors() -> None:
+    asked = [e for e in rows(60).ask if e.side == "train"]
+    rng, schema = np.random.default_rng(0), read_schema(rows().config)
+    said: dict[str, dict[str, Any]] = {e.id: {"regions": [], "score": 0.5} for e in asked}
+    plain = Asked("1", schema, asked[9:], asked[:9], said, True)
+    assert pushed(plain) == turns(plain)
+    for one in said.values():
+        one["vector"] = base64.b64encode(rng.normal(size=8).astype("<f2").tobytes()).decode()
+    places = pushed(plain)
+    assert places.keys() == {e.task for e in asked[9:]} and places != turns(plain)
+    assert len(set(places.values())) == len(places) and max(places.values()) < 1
 
 
 def test_what_the_gate_keeps_back_is_learned_and_does_not_serve(
