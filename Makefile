@@ -14,7 +14,7 @@ lint: .venv ; $(PY) -m ruff check . && $(PY) -m ruff format --check . && sh .ci/
 audit: .venv ; $(PY) -m ruff check --select S .
 types: .venv ; $(PY) -m mypy
 arch: .venv ; .venv/bin/lint-imports
-faults: .venv ; ANNOTUNE_FUZZ=100 $(PY) -m pytest -q tests/faults tests/sync/test_interleavings.py
+faults: .venv ; ANNOTUNE_FUZZ=100 $(PY) -m pytest -q tests/faults tests/sync/test_interleavings.py $(if $(KILLS),&& $(PY) -m tests.faults.kills.run --kills $(KILLS) $(KILLS_ARGS))
 fuzz: .venv ; ANNOTUNE_FUZZ=$(or $(FUZZ),50000) $(PY) -m pytest -q tests/fuzz
 bench: $(BENCHES:%=bench-%)
 $(BENCHES:%=bench-%): bench-%: .venv ; $(PY) -m benchmarks.$* $(BENCH_ARGS)
