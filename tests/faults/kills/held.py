@@ -63,9 +63,9 @@ class House:
 
 def logged(running: Running) -> Truth:
     """What the log holds, in the form of People.truth."""
-    with running.log() as log:
-        kept = log.current_annotations(running.project)
-        return {a.id: (a.task, said(a.result)) for a in kept}, log.counts(running.project).skips
+    kept = running.log.current_annotations(running.project)
+    skips = running.log.counts(running.project).skips
+    return {a.id: (a.task, said(a.result)) for a in kept}, skips
 
 
 def the_log_is_the_truth(house: House) -> str | None:
@@ -186,9 +186,8 @@ def at_rest(house: House) -> str | None:
     running, people = house.running, house.people
 
     def idle() -> bool:
-        with running.log() as log:
-            nothing = log.wanted(running.project) is None and not running.store.is_training()
-            return nothing and log.counts(running.project).new < running.settings.train.every
+        nothing = not running.in_hand() and not running.store.is_training()
+        return nothing and running.log.counts(running.project).new < running.settings.train.every
 
     wait(idle, 2 * PATIENCE_S, "the loop did not come to rest")
     serving = running.store.current().version

@@ -101,12 +101,12 @@ def strike(house: House, kill: Kill, own: Random) -> None:
     running, people = house.running, house.people
     points = moments(house)
     come, frozen = points[kill.moment], points["a snapshot was frozen"]
-    if not _in_hand(running):
+    if not running.in_hand():
         people.change_their_minds()  # all answers are new ones: a round begins
     people.work(own, 3)
     _nudges(running, own)
     with suppress(NotInTime):
-        wait(lambda: come() or (frozen() and not _in_hand(running)), MOMENT_S, kill.moment)
+        wait(lambda: come() or (frozen() and not running.in_hand()), MOMENT_S, kill.moment)
     kill.came = come()
     time.sleep(kill.wait_s)
     names = own.sample(SERVICES, 4) if kill.victim == "everything" else [kill.victim]
@@ -125,11 +125,6 @@ def strike(house: House, kill: Kill, own: Random) -> None:
         kill.retried_s = _retried(running, kill, began)
     _look(house, kill)
     kill.recovered_s = round(time.monotonic() - began, 1)
-
-
-def _in_hand(running: Running) -> bool:
-    with running.log() as log:
-        return log.wanted(running.project) is not None
 
 
 def _nudges(running: Running, own: Random) -> None:
@@ -151,11 +146,11 @@ def _said(running: Running, kill: Kill) -> str:
 
 def _retried(running: Running, kill: Kill, began: float) -> float | None:
     """Seconds until somebody trains again; None where the verdict was there, or came first."""
-    if not _in_hand(running):
+    if not running.in_hand():
         return None
     try:
         wait(
-            lambda: running.below_worker("trainer") or not _in_hand(running),
+            lambda: running.below_worker("trainer") or not running.in_hand(),
             PATIENCE_S,
             "nobody trains again",
         )

@@ -90,6 +90,7 @@ class Running:
     project: str = ""
     services: dict[str, Process] = field(default_factory=dict)
     _argv: dict[str, list[str]] = field(default_factory=dict)
+    _log: Log | None = None
 
     @property
     def settings(self) -> Settings:
@@ -99,13 +100,15 @@ class Running:
     def store(self) -> ProjectStore:
         return Store(self.settings.store).project(self.project)
 
-    @contextmanager
-    def log(self) -> Iterator[Log]:
-        log = Log(self.settings.log_url)
-        try:
-            yield log
-        finally:
-            log.close()
+    @property
+    def log(self) -> Log:
+        """The annotation log, read beside the sync that writes it."""
+        self._log = self._log or Log(self.settings.log_url)
+        return self._log
+
+    def in_hand(self) -> bool:
+        """Whether a snapshot is to be trained."""
+        return self.log.wanted(self.project) is not None
 
     # ---- starting and killing
 
@@ -151,6 +154,8 @@ class Running:
         for name in reversed(SERVICES):
             if name in self.services:
                 self.services[name].stop(10)
+        if self._log:
+            self._log.close()
 
     # ---- asking
 
