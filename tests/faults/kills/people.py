@@ -1,7 +1,7 @@
 """People who answer, correct, skip, delete, import, and change their minds, as a seed draws it.
 
-Behind them the scripted Label Studio of tests/faults/label_studio.py, whose clock leaps (what was
-said a minute ago and lost is not heard again by chance), or a real one (real.py).
+Behind them the scripted Label Studio of tests/faults/label_studio.py, whose clock leaps: what was
+said a minute ago and lost is not heard again by chance.
 """
 
 from __future__ import annotations

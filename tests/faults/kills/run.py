@@ -2,7 +2,6 @@
 of real processes; what held after each goes into a file, a line a kill.
 
 A seed is a kill. Those that the file has are not run again, so a run may be stopped and taken up.
-`--real`: against a real Label Studio instead of the scripted one, far slower.
 """
 
 from __future__ import annotations
@@ -75,7 +74,7 @@ def moments(house: House) -> dict[str, Callable[[], bool]]:
         "at once": lambda: True,
         "a snapshot was frozen": lambda: count("snapshots/*") > before["snapshots/*"],
         "a training began": running.store.is_training,
-        "a trainer is at work": lambda: bool(running.below_worker("trainer")),
+        "a trainer is at work": running.trains,
         "a candidate is written": lambda: any(folder.glob("adapters/.st*/*")),
         "a version is there": lambda: count("adapters/v*") > before["adapters/v*"],
         "CURRENT moved": lambda: running.store.current().version != current,
@@ -150,7 +149,7 @@ def _retried(running: Running, kill: Kill, began: float) -> float | None:
         return None
     try:
         wait(
-            lambda: running.below_worker("trainer") or not running.in_hand(),
+            lambda: running.trains() or not running.in_hand(),
             PATIENCE_S,
             "nobody trains again",
         )
@@ -288,18 +287,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults.kills.run", description=__doc__)
     parser.add_argument("--kills", type=int, default=100, help="seeds 0 to this")
     parser.add_argument("--first", type=int, default=0, help="the first seed")
-    parser.add_argument("--real", action="store_true", help="against a real Label Studio")
     parser.add_argument("--out", type=Path, default=RESULTS, help="a line a kill")
     given = parser.parse_args(argv)
-    studio, houses = "scripted", scripted_house
-    if given.real:
-        from tests.faults.kills.real import real_house
-
-        studio, houses = "real", real_house
-    seen = known(given.out, studio)
+    seen = known(given.out, "scripted")
     seeds = [s for s in range(given.first, given.first + given.kills) if s not in seen]
     print(f"{len(seeds)} kills to go, {len(seen)} in {given.out}", flush=True)
-    done = run(seeds, given.out, houses, studio)
+    done = run(seeds, given.out)
     return int(any(kill.broken for kill in done))
 
 

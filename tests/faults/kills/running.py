@@ -90,6 +90,7 @@ class Running:
     project: str = ""
     services: dict[str, Process] = field(default_factory=dict)
     _argv: dict[str, list[str]] = field(default_factory=dict)
+    _dead: set[int] = field(default_factory=set)
     _log: Log | None = None
 
     @property
@@ -136,9 +137,15 @@ class Running:
             popen.wait()
             return True
         with suppress(IndexError, psutil.NoSuchProcess):
-            self.below_worker(name)[0].kill()
+            victim = self.below_worker(name)[0]
+            self._dead |= {p.pid for p in self.below_worker("trainer")}  # a job's dies with it
+            victim.kill()
             return True
         return False
+
+    def trains(self) -> bool:
+        """Whether a trainer runs that nobody has killed."""
+        return any(p.pid not in self._dead for p in self.below_worker("trainer"))
 
     def below_worker(self, name: str) -> list[psutil.Process]:
         """The running trainers, or the processes that rq runs jobs in."""
