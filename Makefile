@@ -5,7 +5,7 @@ PY := .venv/bin/python
 BENCHES := predict train swap fewshot causal causal_speed causal_swap augment gate planted order replay
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test fast faults fuzz lint audit types arch bench $(BENCHES:%=bench-%) browser .venv .venv-ls
+.PHONY: demo test fast faults faults-broken fuzz lint audit types arch bench $(BENCHES:%=bench-%) browser .venv .venv-ls
 
 demo: .venv .venv-ls ; @exec $(PY) -m demo $(if $(DEMO_DATA),--data "$(DEMO_DATA)") $(DEMO_ARGS)
 test: .venv .venv-ls browser ; $(PY) -m pytest -n 2 --dist loadgroup
@@ -14,7 +14,8 @@ lint: .venv ; $(PY) -m ruff check . && $(PY) -m ruff format --check . && sh .ci/
 audit: .venv ; $(PY) -m ruff check --select S .
 types: .venv ; $(PY) -m mypy
 arch: .venv ; .venv/bin/lint-imports
-faults: .venv ; ANNOTUNE_FUZZ=100 $(PY) -m pytest -q tests/faults tests/sync/test_interleavings.py
+faults: .venv ; ANNOTUNE_FUZZ=100 $(PY) -m pytest -q tests/faults tests/sync/test_interleavings.py $(if $(KILLS),&& $(PY) -m tests.faults.kills.run --kills $(KILLS) $(KILLS_ARGS))
+faults-broken: .venv ; $(PY) -m tests.faults.broken
 fuzz: .venv ; ANNOTUNE_FUZZ=$(or $(FUZZ),50000) $(PY) -m pytest -q tests/fuzz
 bench: $(BENCHES:%=bench-%)
 $(BENCHES:%=bench-%): bench-%: .venv ; $(PY) -m benchmarks.$* $(BENCH_ARGS)

@@ -40,7 +40,7 @@ def sync_folder(folder: Path) -> None:
 def read_json(path: Path, default: Any) -> Any:
     """What a file holds; `default` where there is none. Raises BrokenFile."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8", errors="surrogatepass"))
     except FileNotFoundError:
         return default
     except (ValueError, RecursionError) as error:

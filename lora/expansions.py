@@ -13,8 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
+from lora.atomic import read_json, write_atomic
 from lora.marks import locked
-from lora.store import ProjectStore, write_atomic
+from lora.store import ProjectStore
 from lora.written import Answer, Written
 
 ASKED = "review-asked.json"  # beside the records
@@ -129,11 +130,7 @@ def challengers_of(record: Mapping[str, Any]) -> list[str]:
 
 
 def _read(path: Path) -> dict[str, Any] | None:
-    try:
-        text = path.read_text(encoding="utf-8", errors="surrogatepass")
-    except FileNotFoundError:
-        return None
-    found: dict[str, Any] = json.loads(text)
+    found: dict[str, Any] | None = read_json(path, None)
     return found
 
 

@@ -14,7 +14,8 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from lora.store import ProjectStore, write_atomic
+from lora.atomic import read_json, write_atomic
+from lora.store import ProjectStore
 
 ERROR = 0.05
 SHARE = 0.5  # of what is left that a round takes
@@ -98,12 +99,8 @@ def next_look(
 
 
 def read_looks(store: ProjectStore) -> tuple[Look, ...]:
-    """All looks of a project, oldest first."""
-    try:
-        raw = json.loads((store.folder / NAME).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return ()
-    return tuple(Look(**one) for one in raw)
+    """All looks of a project, oldest first. Raises BrokenFile."""
+    return tuple(Look(**one) for one in read_json(store.folder / NAME, []))
 
 
 def take(store: ProjectStore, look: Look) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from lora.errors import BrokenFile
 from lora.expansions import Expansions, Interrupted, Kept
 from lora.store import ProjectStore
 
@@ -128,3 +129,14 @@ def test_what_became_of_a_snapshot_goes_wherever_it_was_copied_to(project: Proje
     assert not place.written.exists()
     place.drop({names["f"]})
     assert place.get(names["d"]) is None
+
+
+def test_a_record_that_cannot_be_read_is_named_and_odd_text_comes_back(
+    project: ProjectStore,
+) -> None:
+    place, digest = Expansions(project), "a" * 64
+    place.put(digest, {"said": "odd \ud800"})
+    assert place.get(digest) == {"said": "odd \ud800"}
+    (project.folder / "expansions" / f"{digest}.json").write_text("{")
+    with pytest.raises(BrokenFile, match=f"{digest}.json holds no JSON"):
+        place.get(digest)

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lora.errors import BrokenFile
 from lora.store import ProjectStore, Store
-from sync.budget import ERROR, Look, left, next_look, read_looks, take
+from sync.budget import ERROR, NAME, Look, left, next_look, read_looks, take
 
 
 @pytest.fixture
@@ -66,3 +67,10 @@ def test_the_same_look_again_costs_nothing(store: ProjectStore) -> None:
     assert read_looks(store) == (found,)
     other = next_look(read_looks(store), "s", "r", "v1-00000000", 40, 0)
     assert other.own < found.own, "against another version it is another look"
+
+
+def test_looks_that_cannot_be_read_are_named(store: ProjectStore) -> None:
+    take(store, looks((40, 40))[0])
+    (store.folder / NAME).write_text("[{")
+    with pytest.raises(BrokenFile, match=r"looks\.json holds no JSON"):
+        read_looks(store)
