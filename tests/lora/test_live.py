@@ -47,7 +47,7 @@ def live(store: Store, tiny: Base) -> Iterator[Live]:
         yield live
 
 
-def until(true: Callable[[], bool], seconds: float = 10) -> None:
+def until(true: Callable[[], bool], seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end, "it did not happen in time"

@@ -14,7 +14,7 @@ from sync.processes import Command, Supervisor
 SLEEPER = [sys.executable, "-c", "import time; time.sleep(60)"]
 
 
-def _wait(true: Callable[[], bool], seconds: float = 10) -> None:
+def _wait(true: Callable[[], bool], seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end, "it did not happen in time"
