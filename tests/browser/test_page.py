@@ -6,7 +6,6 @@ rounds. ANNOTUNE_SCREENSHOTS=docs/images renews the pictures in the docs.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,13 +15,13 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page
-from waitress import wasyncore
 
 import listening
 from lora.progress import Progress
 from lora.store import ProjectStore
 from sync.receiver import LARGEST, Secret
 from tests.browser.editor import picture, wait
+from tests.served import served
 from tests.sync.house import House
 from tests.sync.page.made import PASSWORD, app_of, expanded, page_house, past
 
@@ -57,14 +56,8 @@ def serving(house: House) -> Iterator[str]:
         max_body=LARGEST,
         allows=Secret("s3cret").is_in,
     )
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.effective_port}"
-    finally:
-        server.trigger.pull_trigger(lambda: wasyncore.close_all(server._map))
-        thread.join()
-        server.task_dispatcher.shutdown()
+    with served(server) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,6 @@ from typing import Any
 
 import httpx
 import pytest
-from waitress import wasyncore
 
 from label_config import Inputs, read_schema
 from label_config.wire import write_result
@@ -33,6 +32,7 @@ from ml_backend.wsgi import make_server
 from settings import Backend
 from tests.lora.causal.made import causal_base, write_causal
 from tests.ml_backend.fakes import ListedJobs
+from tests.served import served
 
 CONFIG = """<View><Text name="t" value="$text"/>
 <Labels name="parts" toName="t"><Label value="thing"/><Label value="colour"/></Labels>
@@ -95,17 +95,14 @@ def serving(
     live = Live(Store(project.folder.parents[1]), lambda _: base, base.name, poll_s=0.01, lane=lane)
     own = Backend(port=0, threads=CLIENTS)
     server = make_server(create_app(own, live, ListedJobs(), list), own)
-    thread = threading.Thread(target=server.run)
     live.start()
-    thread.start()
     try:
-        url = f"http://127.0.0.1:{server.effective_port}"
-        with httpx.Client(base_url=url, trust_env=False, timeout=30) as client:
+        with (
+            served(server) as url,
+            httpx.Client(base_url=url, trust_env=False, timeout=30) as client,
+        ):
             yield live, client
     finally:
-        server.trigger.pull_trigger(lambda: wasyncore.close_all(server._map))
-        thread.join()
-        server.task_dispatcher.shutdown()
         live.close()
 
 

@@ -13,7 +13,6 @@ from typing import Any
 
 import httpx
 import pytest
-from waitress import wasyncore
 
 import listening
 from jobs import Jobs
@@ -22,6 +21,7 @@ from ml_backend.ports import JobsLike
 from ml_backend.wsgi import make_server
 from settings import Backend
 from tests.ml_backend.fakes import XML, FirstLabelLive, ListedJobs
+from tests.served import served
 
 CALL = {"project": "7.1", "label_config": XML, "tasks": [{"id": 1, "data": {"text": "Alice"}}]}
 
@@ -33,17 +33,8 @@ def serving(
     """A client of a running server on a free port."""
     settings = Backend(port=0, threads=2, **changes)
     server = make_server(create_app(settings, live, jobs or ListedJobs(), list), settings)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    with httpx.Client(
-        base_url=f"http://127.0.0.1:{server.effective_port}", trust_env=False, timeout=10
-    ) as client:
-        try:
-            yield client
-        finally:
-            server.trigger.pull_trigger(lambda: wasyncore.close_all(server._map))
-            thread.join()
-            server.task_dispatcher.shutdown()
+    with served(server) as url, httpx.Client(base_url=url, trust_env=False, timeout=10) as client:
+        yield client
 
 
 @contextmanager

@@ -1,15 +1,14 @@
 """A webhook is a nudge: it needs the secret, names a project, and is answered at once."""
 
 import http.client
-import threading
 
 import httpx
 import pytest
 from flask.testing import FlaskClient
-from waitress import wasyncore
 
 import listening
 from sync.receiver import LARGEST, SECRET_HEADER, Secret, create_app
+from tests.served import served
 
 
 @pytest.fixture
@@ -126,12 +125,11 @@ def test_a_large_webhook_is_read_where_its_headers_carry_the_secret(heard: list)
     server = listening.make_server(
         app, "127.0.0.1", 0, threads=1, max_body=LARGEST, allows=secret.is_in
     )
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    url = f"http://127.0.0.1:{server.effective_port}/webhook"
     body = {"project": {"id": 3}, "padding": "x" * (3 * listening.SMALL)}
-    try:
-        fine = httpx.post(url, json=body, headers={SECRET_HEADER: "s3cret"}, trust_env=False)
+    with served(server) as url:
+        fine = httpx.post(
+            f"{url}/webhook", json=body, headers={SECRET_HEADER: "s3cret"}, trust_env=False
+        )
         assert (fine.status_code, heard) == (200, [("3", False)])
         line = http.client.HTTPConnection("127.0.0.1", server.effective_port)
         line.putrequest("POST", "/webhook")
@@ -140,7 +138,3 @@ def test_a_large_webhook_is_read_where_its_headers_carry_the_secret(heard: list)
         line.endheaders()
         assert line.getresponse().status == 401 and len(heard) == 1
         line.close()
-    finally:
-        server.trigger.pull_trigger(lambda: wasyncore.close_all(server._map))
-        thread.join()
-        server.task_dispatcher.shutdown()
