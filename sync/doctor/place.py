@@ -11,6 +11,7 @@ from pathlib import Path
 
 from packaging.markers import UndefinedEnvironmentName
 from packaging.requirements import InvalidRequirement, Requirement
+from sqlalchemy.exc import SQLAlchemyError
 
 from lora.bundled import cache_folder
 from settings import Settings
@@ -112,7 +113,7 @@ def connected(settings: Settings) -> list[str]:
         return []
     try:
         opened = Log(settings.log_url)
-    except Exception:  # whatever it is, the check named log runs into it as well
+    except (LogDown, NewerLog, SQLAlchemyError, ImportError):  # a wrong address, no driver for it
         return []
     try:
         return opened.connected()
