@@ -2,7 +2,7 @@
 # PYTHON: which Python builds the environments. VENV_CACHE: where they are kept (~/.cache/annotune).
 PYTHON ?= python3
 PY := .venv/bin/python
-BENCHES := predict train swap fewshot causal causal_speed causal_swap augment gate planted order replay
+BENCHES := predict train swap fewshot causal causal_speed causal_swap augment gate planted order replay ece
 export OMP_NUM_THREADS ?= 1
 
 .PHONY: demo test fast faults faults-broken fuzz lint audit types arch bench $(BENCHES:%=bench-%) browser .venv .venv-ls

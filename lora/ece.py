@@ -40,6 +40,22 @@ def calibration_error(said: Said, groups: Mapping[str, str]) -> Estimate | None:
     return Estimate("ece", value, float(low), float(high), len(said))
 
 
+def luck(said: Said) -> dict[str, float]:
+    """What luck alone leaves: `mean`, the error that would be seen on such rows if every answer
+    came true as often as it says; `as_far`: how often one as large as was seen. 0 and 1 of none."""
+    if not said:
+        return {"mean": 0.0, "as_far": 1.0}
+    chances, right = (np.array(x) for x in zip(*(said[row] for row in sorted(said)), strict=True))
+    places = np.minimum((chances * BINS).astype(np.int64), BINS - 1)
+    bins = np.eye(BINS)[places]
+    drawn = np.random.default_rng(0).random((DRAWS, len(chances))) < chances
+    sums = np.zeros((DRAWS + 1, BINS, 3))
+    sums[..., 0], sums[..., 1] = bins.sum(0), chances @ bins
+    sums[..., 2] = np.vstack([drawn.astype(np.float64), right]) @ bins
+    errors = _error(sums)
+    return {"mean": float(errors[:-1].mean()), "as_far": float((errors[:-1] >= errors[-1]).mean())}
+
+
 def _error(sums: Floats) -> Floats:
     """Of [draws, BINS, 3]."""
     apart = np.abs(sums[..., 1] - sums[..., 2]).sum(axis=-1)

@@ -7,11 +7,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from label_config.controls import Schema
+from label_config.controls import Control, Schema
 from label_config.values import Example, Inputs, Region
 from lora.answer import Answer, answer
 from lora.base import Base
-from lora.ece import calibration_error
+from lora.ece import Said, calibration_error
 from lora.errors import BrokenAdapter
 from lora.evaluate import Ranges, evaluate, right, right_by_label
 from lora.labelled import by_label
@@ -89,13 +89,9 @@ def judge(
 
     `schema`: what is judged, where that is more than the contestant's base can answer.
     """
-    schema, answers = schema or loaded.schema, answering(network)
+    schema = schema or loaded.schema
     rows = sorted(holdout, key=lambda e: e.id)
-    got = [
-        a.regions
-        for i in range(0, len(rows), CHUNK)
-        for a in answers(loaded, [e.inputs for e in rows[i : i + CHUNK]])
-    ]
+    got = answers_of(network, loaded, rows)
     unasked = [e.unasked for e in rows]
     scores = evaluate(schema, [e.answers for e in rows], got, ranges, unasked)
     marks = {
@@ -108,22 +104,40 @@ def judge(
     return found | {name: extra for name, extra in extras.items() if extra}
 
 
+def answers_of(network: Tree, loaded: Loaded, rows: Sequence[Example]) -> list[tuple[Region, ...]]:
+    """What a contestant answers to each row, in batches as at serving."""
+    answers = answering(network)
+    return [
+        a.regions
+        for i in range(0, len(rows), CHUNK)
+        for a in answers(loaded, [e.inputs for e in rows[i : i + CHUNK]])
+    ]
+
+
 def _ece(
     schema: Schema, rows: Sequence[Example], got: Sequence[tuple[Region, ...]]
 ) -> dict[str, dict[str, Any]]:
-    """By control of one label what its probabilities are worth; no label is a wrong answer."""
+    """By control of one label what its probabilities are worth."""
     groups = {e.id: e.group for e in rows}
     made: dict[str, dict[str, Any]] = {}
     for c in (c for c in schema.controls if c.form == "one"):
-        said: dict[str, tuple[float, float]] = {}
-        for e, regions in zip(rows, got, strict=True):
-            mark = right(schema, e.answers, regions).get(c.name)
-            if mark is not None:
-                own = [r.score or 0.0 for r in regions if r.from_name == c.name]
-                said[e.id] = max(own, default=0.0), mark[0]
-        if found := calibration_error(said, groups):
+        if found := calibration_error(said_of(schema, c, rows, got), groups):
             made[c.name] = found.to_dict()
     return made
+
+
+def said_of(
+    schema: Schema, control: Control, rows: Sequence[Example], got: Sequence[tuple[Region, ...]]
+) -> Said:
+    """How sure a control of one label was of each answered row, and whether it was right; no label
+    is a wrong answer."""
+    said: dict[str, tuple[float, float]] = {}
+    for e, regions in zip(rows, got, strict=True):
+        mark = right(schema, e.answers, regions).get(control.name)
+        if mark is not None:
+            own = [r.score or 0.0 for r in regions if r.from_name == control.name]
+            said[e.id] = max(own, default=0.0), mark[0]
+    return said
 
 
 def _labels(

@@ -23,6 +23,9 @@ WEIGHTS = "model.safetensors"
 FIT = 7
 """Raised when the fit itself changes, so that an old adapter is not taken for a new one's."""
 
+CALIBRATION = 1
+"""Raised when another calibration is made of the same folds' answers (lora/outfold.py)."""
+
 CAUSAL_FIT = 1
 """The same of causal bases."""
 
@@ -232,4 +235,6 @@ def recipe_for(base: str, snapshot: str, train: Train) -> Recipe:
         fit |= {"fit": CAUSAL_FIT, "prompt": VERSION}
     else:
         fit = {k: v for k, v in fit.items() if k not in CAUSAL_ONLY} | {"fit": FIT}
+        if train.folds:
+            fit["calibration"] = CALIBRATION
     return Recipe(base, revision_of(base), snapshot, fit, train.seed)

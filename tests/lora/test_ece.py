@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from lora.ece import Said, calibration_error
+from lora.ece import Said, calibration_error, luck
 
 
 def alone(said: Said) -> dict[str, str]:
@@ -39,3 +39,16 @@ def test_certainty_has_a_bin_and_near_duplicates_widen_the_interval() -> None:
     assert found is not None and found.value == pytest.approx(0.5)
     assert together is not None and together.high - together.low > found.high - found.low
     assert calibration_error({}, {}) is None
+
+
+def test_luck_is_what_true_probabilities_show_and_is_seldom_as_far_as_boasting() -> None:
+    draw = random.Random(5)
+    chances = [draw.uniform(0.2, 0.8) for _ in range(400)]
+    honest = {f"r{i}": (c, float(draw.random() < c)) for i, c in enumerate(chances)}
+    boasting = {row: (c + 0.15, right) for row, (c, right) in honest.items()}
+    found, seen = luck(honest), calibration_error(honest, alone(honest))
+    assert seen is not None and 0.03 < found["mean"] < 0.07  # 400 rows cannot show less
+    assert 0.02 < found["as_far"] < 0.98 and luck(boasting)["as_far"] == 0.0
+    fewer = luck({row: honest[row] for row in list(honest)[:100]})
+    assert fewer["mean"] > 1.5 * found["mean"]
+    assert luck({}) == {"mean": 0.0, "as_far": 1.0}
