@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import logging
+import secrets
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -80,7 +81,8 @@ class AnnotuneModel:
         read = [task for task, _ in fetched]
         left = ANSWER_S - (time.monotonic() - began)
         predictions = self._ask(read, bulk or len(read) > MANY, left) if read else []
-        if context is not None and "result" in context:
+        suggests = context is not None and "result" in context
+        if context is not None and suggests:
             predictions = [
                 self._suggested(task, raw, context, p)
                 for task, raw, p in zip(read, tasks, predictions, strict=True)
@@ -94,6 +96,8 @@ class AnnotuneModel:
             write_prediction(self.schema, p, task.data)
             for task, p in zip(read, sendable, strict=True)
         ]
+        if suggests:
+            _name_anew(made)
         if vectors:
             for one, p in zip(made, sendable, strict=True):
                 one |= {"vector": base64.b64encode(p.vector).decode()} if p.vector else {}
@@ -154,6 +158,15 @@ class AnnotuneModel:
         """Say in one line why answers are empty or short; the reasons hold no task's text."""
         for reason, n in Counter(p.reason for p in predictions if p.reason).most_common(5):
             log.info("project %s: %d x %s", self.project_id, n, reason)
+
+
+def _name_anew(made: Sequence[Mapping[str, Any]]) -> None:
+    """Give each region an id that no other has. The editor takes a suggestion whose id stands
+    already for that region and writes over it, and a prediction's ids are numbered from the first
+    region on, as those of any other answer to the task."""
+    for one in made:
+        for item in one["result"]:
+            item["id"] = secrets.token_hex(5)
 
 
 def _fault(schema: Schema, texts: Texts, before: Sequence[Region], region: Region) -> str | None:

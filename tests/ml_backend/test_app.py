@@ -175,6 +175,15 @@ def test_a_suggestion_that_was_taken_away_does_not_come_back(client: FlaskClient
     assert len(said(client.post("/predict", json=other))["results"][0]["result"]) == 2
 
 
+def test_a_suggestion_has_an_id_that_no_region_of_the_task_has(client: FlaskClient) -> None:
+    """The editor writes over the region whose id a suggestion has."""
+    raw = task(1, "Ann met Bob. Ann left. Bob stayed. Ann!")
+    calls = [body(raw), interactive(raw, person(0, 3)), interactive(raw, person(8, 11))]
+    answers = [said(client.post("/predict", json=call))["results"][0]["result"] for call in calls]
+    ids = [region["id"] for answer in answers for region in answer]
+    assert len(ids) == len(set(ids)) == 5
+
+
 @pytest.mark.parametrize(
     ("raw", "says"),
     [
