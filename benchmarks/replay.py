@@ -40,6 +40,8 @@ PLACE = RESULTS / "cache" / "replay"
 SETS = ("snips", "banking77", "purchase_card", "cuad_clauses", "mts_notes")
 SEEDS = (0, 1, 2, 3, 4)
 COUNTS, MOST = 8, 1000
+JUDGED = 300
+"""Test rows that judge, at most: a cell judges up to three versions, and a replay has 800 cells."""
 SOURCES = "noise,substitute"
 WRITTEN = "noise,substitute,rewrite,generate"
 ARMS = {**PRODUCT, "turns": Arm("turns", turns)}
@@ -60,7 +62,7 @@ class Bench:
         self._lines, self._made = lines, 0
         self.replays: dict[str, Replay] = {}
         for name in sets:
-            rows = from_folder(shared() / name)
+            rows = from_folder(shared() / name, JUDGED)
             assert expanding(settings, rows) is None
             self.replays[name] = Replay(rows, settings, wish, place / name, known=ARMS)
         self._restore()

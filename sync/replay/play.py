@@ -162,6 +162,8 @@ class Run:
         version, reason = self._train(snapshot.hash)
         challenger, children = self._expand(snapshot.hash) if version else (None, 0)
         now = self.store.current().version
+        if self.arm.order and count != self.counts[-1]:  # what serves orders the next answers
+            self._said(now, to_all=True)
         return Cell(
             arm=self.arm.name,
             seed=self.seed,
@@ -185,7 +187,7 @@ class Run:
         project = f"{PROJECT}-{self.seed}"
         if self.arm.order:
             mine = [e for e in self.ask if e.id in known and e.side == "train"]
-            said = self._said(serving)["said"]
+            said = self._said(serving, to_all=True)["said"]
             learned = serving is not None
             asked = Asked(project, self.terms.schema, shown, mine, said, learned)
             places = self.arm.order(asked)
@@ -271,23 +273,29 @@ class Run:
         judged = {name: c["value"] for name, c in scores["controls"].items() if c["n"]}
         return {"mean": scores["mean"], **judged}
 
-    def _said(self, version: str | None) -> dict[str, Any]:
-        """What a version says to the rows that may be asked for (our order alone reads it), and how
-        right it is on those that judge; asked once."""
+    def _said(self, version: str | None, to_all: bool = False) -> dict[str, Any]:
+        """How right a version is on the rows that judge, and, `to_all`, what it says to those that
+        may be asked for; each is found out once. Only who orders the next answers is asked all."""
         path = self.folder / f"said-{version or COLD}.json"
-        found: dict[str, Any] | None = read_json(path, None)
-        if found is None:
-            own, rows = self.terms.settings, self.folder / "rows.json"
-            shown = [e for e in self.ask if e.side == "train"] if self.arm.order else []
-            both = (*self.rows.judge, *(replace(e, group=f"asked {e.group}") for e in shown))
-            write_atomic(rows, snapshot_to_json(Snapshot(PROJECT, self.rows.config, both)))
-            argv = command(own.store, PROJECT, rows, version, own.train.base, path)
-            argv += ["--threads", str(own.train.threads), "--quantize", own.backend.quantize]
-            argv += ["--serve", own.backend.serve, "--dtype", own.backend.dtype]
-            log = self.folder / "logs" / "say.log"
-            timeout_s = own.queue.timeout_s
-            found = run_child(argv, path, log, threads=own.train.threads, timeout_s=timeout_s)
+        found: dict[str, Any] = read_json(path, None) or {}
+        if not found or (to_all and "said" not in found):
+            shown = [e for e in self.ask if e.side == "train"] if to_all else []
+            asked = (replace(e, group=f"asked {e.group}") for e in shown)
+            made = self._ask((*(() if found else self.rows.judge), *asked), version)
+            found = {"scores": found.get("scores") or made["scores"]}
+            found |= {"said": made["said"]} if to_all else {}
+            write_atomic(path, json.dumps(found))
         return found
+
+    def _ask(self, examples: Sequence[Example], version: str | None) -> dict[str, Any]:
+        own, rows = self.terms.settings, self.folder / "rows.json"
+        report = self.folder / "said-now.json"
+        write_atomic(rows, snapshot_to_json(Snapshot(PROJECT, self.rows.config, tuple(examples))))
+        argv = command(own.store, PROJECT, rows, version, own.train.base, report)
+        argv += ["--threads", str(own.train.threads), "--quantize", own.backend.quantize]
+        argv += ["--serve", own.backend.serve, "--dtype", own.backend.dtype]
+        log, timeout_s = self.folder / "logs" / "say.log", own.queue.timeout_s
+        return run_child(argv, report, log, threads=own.train.threads, timeout_s=timeout_s)
 
 
 def _line(project: str) -> Any:

@@ -80,10 +80,11 @@ def from_log(log: Log, settings: Settings, project: str) -> Rows:
     return Rows(f"project {project}", config, human, snapshot.holdout, beside, lead, out)
 
 
-def from_folder(folder: Path) -> Rows:
+def from_folder(folder: Path, judged: int = MOST_JUDGED) -> Rows:
     """`train` and, if there is one, `test` as .jsonl or .jsonl.gz; a row is {"text", "label",
     "spans"} with code-point offsets. Without a test file a fifth of the rows judges. A config.xml
     beside them may say more of the labels (hints, aliases); else it is made of their names.
+    `judged`: rows that judge, at most.
 
     Raises NothingToReplay.
     """
@@ -98,7 +99,7 @@ def from_folder(folder: Path) -> Rows:
     random.Random(DRAWN).shuffle(tested)
     path = folder / CONFIG
     config = path.read_text(encoding="utf-8") if path.is_file() else write_config([*raw, *tested])
-    ask, judge = examples(kept, "train"), examples(tested[:MOST_JUDGED], "holdout")
+    ask, judge = examples(kept, "train"), examples(tested[:judged], "holdout")
     left_out = {"its text is in the test file": len(raw) - len(kept)}
     named = folder.resolve().name
     return Rows(named, config, ask, judge, {}, None, {k: v for k, v in left_out.items() if v})

@@ -42,11 +42,13 @@ def settings(home: Path) -> Settings:
 
 
 class Workers:
-    """Fakes of the trainer and of the process that answers; `trained`, `asked`: what they did."""
+    """Fakes of the trainer and of the process that answers; `trained`, `asked`: what they did;
+    `answered`: by version how many rows it was judged on, and how many it answered."""
 
     def __init__(self, promotes: bool = True) -> None:
         self.trained: list[int] = []
         self.asked: list[str] = []
+        self.answered: list[tuple[str, int, int]] = []
         self.promotes = promotes
         self.fails = False
 
@@ -70,6 +72,7 @@ class Workers:
         right = min(0.9, 0.3 + 0.02 * next(found, 0))
         frozen = snapshot_from_json(Path(given["--rows"]).read_text())
         self.asked.append(version or "cold")
+        self.answered.append((version or "cold", len(frozen.holdout), len(frozen.train)))
         said = {
             e.id: {
                 "regions": [region_to_dict(Choice("label", "text", ("play",)))],

@@ -98,6 +98,22 @@ def test_random_order_asks_nobody_and_both_orders_meet_the_same_rows(
     assert a_run(tmp_path, "ours", 1).ask != ours.ask  # another seed, another blind side
 
 
+def test_only_what_orders_the_next_answers_is_asked_all_rows(
+    tmp_path: Path, workers: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = a_run(tmp_path)
+    shown, judge = sum(e.side == "train" for e in run.ask), len(run.rows.judge)
+    served = [c.serving for c in run.play()]
+    assert workers.answered == [
+        ("cold", judge, shown),
+        *((v, judge, shown) for v in served[:-1]),
+        (served[-1], judge, 0),
+    ]
+    kept = put_in(monkeypatch, Workers(promotes=False))
+    learned = [c.version for c in a_run(tmp_path / "kept").play()]
+    assert kept.answered == [("cold", judge, shown), *((v, judge, 0) for v in learned)]
+
+
 def test_our_order_is_what_is_pushed_and_by_turns_where_there_are_no_vectors() -> None:
     asked = [e for e in rows(60).ask if e.side == "train"]
     rng, schema = np.random.default_rng(0), read_schema(rows().config)

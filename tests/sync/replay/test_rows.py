@@ -49,6 +49,15 @@ def test_without_a_test_file_a_fifth_judges_the_same_each_time(tmp_path: Path) -
     assert one.digest == two.digest
 
 
+def test_no_more_rows_judge_than_were_asked_for(tmp_path: Path) -> None:
+    for name in ("train", "test"):
+        some = [{"text": f"{name} {i}", "label": "ab"[i % 2]} for i in range(20)]
+        (tmp_path / f"{name}.jsonl").write_text(lines(some))
+    few, all_of_them = from_folder(tmp_path, 7), from_folder(tmp_path)
+    assert (len(few.judge), len(few.ask), len(all_of_them.judge)) == (7, 20, 20)
+    assert few.judge == all_of_them.judge[:7]
+
+
 def test_an_own_config_is_taken(tmp_path: Path) -> None:
     (tmp_path / "train.jsonl").write_text(
         lines([{"text": f"t{i}", "label": "a"} for i in range(9)])
