@@ -4,12 +4,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from tests.faults.kills.held import AFTER_EACH
-from tests.faults.kills.run import draw, known, run
+from tests.faults.kills.people import Held, answer
+from tests.faults.kills.real import RealPeople
+from tests.faults.kills.run import RESULTS, Kill, draw, known, run
+from tests.faults.kills.running import ROOT
+from tests.faults.kills.table import BEGIN, END, PAGE, tables, write
 from tests.lora.conftest import tiny_folder
 
 __all__ = ["tiny_folder"]  # a fixture of that room
@@ -36,3 +41,50 @@ def test_a_seed_is_always_the_same_kill() -> None:
     assert drawn == [draw(seed, "scripted")[0] for seed in range(200)]
     assert {k.victim for k in drawn} >= {"backend", "sync", "worker", "trainer", "everything"}
     assert len({k.moment for k in drawn}) == 9
+
+
+def test_the_page_says_what_the_file_of_kills_says() -> None:
+    lines = (ROOT / RESULTS).read_text(encoding="utf-8").splitlines()
+    shown = (ROOT / PAGE).read_text(encoding="utf-8").partition(BEGIN)[2].partition(END)[0]
+    assert shown.strip() == tables(lines), "run `python -m tests.faults.kills.table`"
+
+
+def test_a_kill_that_broke_something_is_told_and_one_that_missed_is_not_counted(
+    tmp_path: Path,
+) -> None:
+    kill = asdict(Kill(3, "real", "trainer", "a trainer is at work", 1.0, recovered_s=2.0))
+    missed = kill | {"seed": 4, "died": False}
+    broken = kill | {"seed": 5, "broken": {"CURRENT loads": "it does not"}}
+    results, page = tmp_path / "kills.jsonl", tmp_path / "page.md"
+    results.write_text("".join(json.dumps(row) + "\n" for row in (kill, missed, broken)))
+    page.write_text(f"before {BEGIN} old {END} after")
+    write(results, page)
+    told = page.read_text()
+    assert "**2 kills** (0 beside a scripted Label Studio, 2 beside a real" in told
+    assert "| trainer | 2 | 2 | 1 | 2 (at most 2; n=2) | - |" in told
+    assert "seed 5 (real): CURRENT loads: it does not" in told and "old" not in told
+    write(results, page)
+    assert page.read_text() == told and told.startswith("before") and told.endswith("after")
+    page.write_text("no marks")
+    with pytest.raises(ValueError, match="no place"):
+        write(results, page)
+
+
+def test_people_in_a_real_label_studio_are_read_as_in_the_scripted_one() -> None:
+    served = {
+        "id": 7,
+        "data": {"text": "buy a coat"},
+        "annotations": [
+            {"id": 1, "was_cancelled": False, "result": answer("K1")},
+            {"id": 2, "was_cancelled": True, "result": answer("K2")},
+        ],
+        "predictions": [{"model_version": "v1-0"}],
+    }
+
+    class Api:
+        def call(self, method: str, path: str, **_: object) -> dict[str, object]:
+            return {"tasks": [served], "total": 1}
+
+    people = RealPeople(Api(), "1")  # type: ignore[arg-type]
+    assert people.held() == [Held(7, "buy a coat", {1: "K1"}, frozenset({2}), ["v1-0"])]
+    assert people.truth() == ({1: (7, "K1")}, 1)

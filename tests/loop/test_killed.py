@@ -2,53 +2,29 @@
 
 from __future__ import annotations
 
-import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-import httpx
 import pytest
+
+from tests.asking import Asking
 
 pytestmark = pytest.mark.real
 
 
-class Prober:
-    """Asks for predictions all the time; notes versions, and what an answer must never be."""
-
-    def __init__(self, annotune: Any) -> None:
-        self.annotune = annotune
-        self.versions: list[str] = []
-        self.wrong: list[str] = []
-        self.refused = 0
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-        self._texts = list(annotune.gold)[:4]
-
-    def __enter__(self) -> Prober:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stop.wait(0.2):
-            try:
-                results = self.annotune.predict(self._texts)["results"]
-            except httpx.HTTPError:  # the backend itself was killed: nobody is there to answer
-                self.refused += 1
-                continue
-            versions = {r["model_version"] for r in results}
-            if len(results) != len(self._texts) or len(versions) != 1:
-                self.wrong.append(str(results))
-            self.versions += [v for v in versions if self.versions[-1:] != [v]]
+@contextmanager
+def asked(annotune: Any) -> Iterator[Asking]:
+    texts = list(annotune.gold)[:4]
+    with Asking(lambda: annotune.predict(texts)["results"], len(texts)) as asking:
+        yield asking
 
 
 def test_killed_at_every_step_the_loop_ends_as_if_nothing_had_happened(
     annotune: Any, wait_for: Any
 ) -> None:
     store = annotune.store
-    with Prober(annotune) as prober:
+    with asked(annotune) as asking:
         annotune.answer(12)
         wait_for(store.is_training, 60, "no training began")
         annotune.kill("worker")  # while its trainer works, which must not live on unseen
@@ -71,7 +47,7 @@ def test_killed_at_every_step_the_loop_ends_as_if_nothing_had_happened(
         state = annotune.settled(3)
         wait_for(lambda: annotune.logged() == annotune.annotations(), 60, "log and truth differ")
         serving = state["version"] or ""
-        wait_for(lambda: prober.versions[-1].startswith(serving or "cold-"), 60, "no swap")
+        wait_for(lambda: asking.versions[-1].startswith(serving or "cold-"), 60, "no swap")
 
     assert annotune.logged() == annotune.annotations()
     manifests = store.versions()
@@ -79,11 +55,11 @@ def test_killed_at_every_step_the_loop_ends_as_if_nothing_had_happened(
     assert len(snapshots) == len(set(snapshots)) >= 3, "one version per snapshot"
     promoted = {m.version for m in manifests if store.verdict(m.recipe.snapshot)["promoted"]}
     assert promoted, "no adapter was ever promoted: the test would show nothing"
-    assert prober.wrong == []
-    served = {v for v in prober.versions if not v.startswith("cold-")}
+    assert asking.wrong == []
+    served = {v for v in asking.versions if not v.startswith("cold-")}
     assert served <= promoted, "an adapter served that was never promoted"
-    numbers = [int(v[1:].split("-")[0]) if v.startswith("v") else 0 for v in prober.versions]
-    assert numbers == sorted(numbers), f"an older version came back: {prober.versions}"
+    numbers = [int(v[1:].split("-")[0]) if v.startswith("v") else 0 for v in asking.versions]
+    assert numbers == sorted(numbers), f"an older version came back: {asking.versions}"
 
 
 def _rounds(annotune: Any) -> int:

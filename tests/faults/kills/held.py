@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import random
-import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -16,40 +15,13 @@ import httpx
 from lora.adapter import verify
 from lora.errors import BrokenAdapter
 from lora.moves import GATE
-from tests.faults.kills.people import CONFIG, People, Truth, said
+from tests.asking import Asking
+from tests.faults.kills.people import CONFIG, People, Truth, draw_text, said
 from tests.faults.kills.running import NotInTime, Running, wait
 
 PATIENCE_S = 300.0  # of a machine that does other things first
 
 Check = Callable[["House"], str | None]
-
-
-class Asker:
-    """Asks for predictions all the time, and notes what an answer must never be."""
-
-    def __init__(self, house: House) -> None:
-        self.house, self.wrong, self.answered = house, "", 0
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-
-    def __enter__(self) -> Asker:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        texts = ["play the red song", "buy a coat now", "paint the wall blue"]
-        asked = {10**9 + n: text for n, text in enumerate(texts)}
-        while not self._stop.wait(0.3):
-            with suppress(httpx.HTTPError):  # the backend was killed: nobody is there to answer
-                got = self.house.running.predict(CONFIG, asked)
-                versions = {str(p["model_version"]) for p in got}
-                self.answered += 1
-                if len(got) != len(asked) or len(versions) != 1:
-                    self.wrong = f"{len(got)} answers of versions {sorted(versions)}"
 
 
 @dataclass
@@ -58,7 +30,16 @@ class House:
 
     running: Running
     people: People
-    asker: Asker | None = None
+    asking: Asking | None = None
+
+
+@contextmanager
+def asked(house: House) -> Iterator[Asking]:
+    """Three tasks that nobody has listed, over and over."""
+    draw = random.Random("asked")
+    tasks = {10**9 + n: draw_text(draw) for n in range(3)}
+    with Asking(lambda: house.running.predict(CONFIG, tasks), len(tasks), 0.3) as house.asking:
+        yield house.asking
 
 
 def logged(running: Running) -> Truth:
@@ -167,7 +148,7 @@ def _opened(
 
 
 def no_answer_mixes_versions(house: House) -> str | None:
-    return house.asker.wrong or None if house.asker else None
+    return house.asking.wrong[0] if house.asking and house.asking.wrong else None
 
 
 AFTER_EACH: Mapping[str, Check] = {
