@@ -151,6 +151,12 @@ class Log(TaskLog, ShownLog, RoundLog, LabelLog, ReviewLog, TabLog, AuditLog, Fo
         found: datetime | None = self._of(project, t.projects.c.cursor)
         return found
 
+    def begin_again(self, project: str) -> None:
+        """Forget how far the pull came: everything is heard again, and changes nothing known."""
+        with self._write() as db:
+            here = t.projects.c.project == project
+            db.execute(t.projects.update().where(here).values(cursor=None))
+
     def _of(self, project: str, column: Column[Any]) -> Any:
         with self._read() as db:
             return db.scalar(select(column).where(t.projects.c.project == project))
@@ -158,9 +164,14 @@ class Log(TaskLog, ShownLog, RoundLog, LabelLog, ReviewLog, TabLog, AuditLog, Fo
     # ---- what humans decided
 
     def append(
-        self, project: str, states: Sequence[TaskState], places: Mapping[int, Place]
+        self,
+        project: str,
+        states: Sequence[TaskState],
+        places: Mapping[int, Place],
+        clock: datetime | None = None,
     ) -> Appended:
-        """Take in the tasks' states and, in the same transaction, move the cursor behind them.
+        """Take in the tasks' states and, in the same transaction, move the cursor behind them, but
+        not behind `clock`, Label Studio's own: what changes next has a time from there on.
 
         `places`: of tasks not seen before; a known task keeps its own. An annotation that the
         log has and its task has no longer becomes a deletion.
@@ -171,6 +182,7 @@ class Log(TaskLog, ShownLog, RoundLog, LabelLog, ReviewLog, TabLog, AuditLog, Fo
                 total += _take_in(db, project, part, places, at)
             if states:
                 last = max(s.updated_at for s in states)
+                last = min(last, clock) if clock else last
                 c = t.projects.c
                 where = (c.project == project) & (c.cursor.is_(None) | (c.cursor < last))
                 db.execute(t.projects.update().where(where).values(cursor=last))

@@ -76,7 +76,7 @@ def turn(world: World, project: str, sweep: bool = False) -> Turn:
     train, review, expand, doubt, push, retire, show again."""
     unforgotten = forget(world, project)
     changes, info = hear(world, project, sweep)
-    mended = mend_hook(world, project) if sweep else None
+    mended = set_back(changes) or (mend_hook(world, project) if sweep else None)
     adopt(world, project)
     terms = read_terms(world.settings, info.config)
     keep_account(world, project, terms)
@@ -130,6 +130,14 @@ def hear(world: World, project: str, sweep: bool) -> tuple[Changes, ProjectInfo]
     publish()  # what an interrupted turn left unsaid
     changes = pull(world.studio, world.log, project, share, sweep=sweep, after_part=publish)
     return changes, info
+
+
+def set_back(changes: Changes) -> str | None:
+    """What to say where Label Studio's clock was set back; None: it was not."""
+    if not changes.set_back_s:
+        return None
+    seconds = f"{changes.set_back_s:.0f} s"
+    return f"Label Studio's clock was set back by at least {seconds}: all was heard again"
 
 
 def mend_hook(world: World, project: str) -> str | None:

@@ -2,7 +2,8 @@
 
 The pull is the truth (law 1). It asks from a little before the cursor, since a long transaction
 may publish an older timestamp late; tasks that came later still are found by comparing ids, and
-then everything is read again. What is heard twice changes nothing in the log.
+then everything is read again. So it is when Label Studio's clock was set back behind the cursor:
+edits from then on are older than what was heard. What is heard twice changes nothing in the log.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from sync.studio_values import StudioLike, TaskState
 from sync.terms import schema_of_groups
 
 OVERLAP = timedelta(seconds=30)
+SLACK = timedelta(seconds=5)  # servers of one Label Studio may differ by so much
 PART = 500  # task states in one transaction of the log
 
 
@@ -29,6 +31,8 @@ class Changes:
     added: Appended = Appended()
     deleted_tasks: int = 0
     swept: bool = False
+    set_back_s: float = 0.0
+    """By how much Label Studio's clock was behind what had been heard; 0 as a rule."""
 
     @property
     def any(self) -> bool:
@@ -51,7 +55,10 @@ def pull(
     """
     info = studio.project(project)
     log.see_config(project, info.config)
-    cursor = log.cursor(project)
+    clock, cursor = studio.clock(), log.cursor(project)
+    if set_back := behind(clock, cursor):
+        log.begin_again(project)  # first: who is killed now goes on from there
+        cursor = None
     schema = schema_of_groups(info.config)
     spans = (c for c in schema.controls if c.form == "spans")
     log.see_labels(project, ((c.name, value) for c in spans for value in c.values))
@@ -61,7 +68,7 @@ def pull(
         added = Appended()
         for part in _parts(studio.changed_tasks(project, since)):
             part = log.unforgotten(project, part)
-            added += log.append(project, part, places.of_unknown(part))
+            added += log.append(project, part, places.of_unknown(part), clock)
             after_part()
         return added
 
@@ -76,7 +83,13 @@ def pull(
         deleted = log.bury(project, ours - there)
         if there - ours - log.tombstones(project)[0]:
             added += take_in(None)
-    return Changes(added, deleted, sweep)
+    return Changes(added, deleted, sweep, set_back.total_seconds())
+
+
+def behind(clock: datetime | None, heard: datetime | None) -> timedelta:
+    """By how much a clock was set back behind what was heard under it; zero where it was not."""
+    late = heard - clock if clock and heard else timedelta()
+    return late if late > SLACK else timedelta()
 
 
 def _parts(states: Iterator[TaskState]) -> Iterator[list[TaskState]]:

@@ -25,7 +25,7 @@ from sync.challenge import human_snapshot
 from sync.log import Log
 from sync.log_reviews import Decision, Review, last_on_tasks, standing
 from sync.log_tables import now
-from sync.pull import OVERLAP
+from sync.pull import OVERLAP, behind
 from sync.refit import Fitted, refit
 from sync.review_config import PARENT, review_config
 from sync.studio_values import NewTask, NoSuchProject, StudioLike, TaskState
@@ -133,7 +133,9 @@ class Reviewer:
         known = self.log.decisions(self.project, review.snapshot)
         read = Readings(terms.schema, {c.id: c for c in children})
         held = self.studio.project(review.review).tasks
-        since = review.heard - OVERLAP if review.heard and held == len(children) else None
+        clock = self.studio.clock()
+        known_all = held == len(children) and not behind(clock, review.heard)
+        since = review.heard - OVERLAP if review.heard and known_all else None
         changed = list(self.studio.changed_tasks(review.review, since))
         states = self.log.unforgotten(self.project, changed)
         fresh = [*_said(states, read, known)]
@@ -145,7 +147,7 @@ class Reviewer:
             self.log.decided(self.project, review.snapshot, fresh)
         if states:
             last = max(s.updated_at for s in states)
-            self.log.heard_review(self.project, review.snapshot, last)
+            self.log.heard_review(self.project, review.snapshot, min(last, clock or last))
 
     # ---- closing
 

@@ -21,7 +21,7 @@ from label_studio_sdk.core.api_error import ApiError
 
 from sync.deadline import timely_client
 from sync.studio_erase import Erasing
-from sync.studio_read import BEGINNING, read_task_state, read_webhook
+from sync.studio_read import BEGINNING, read_backend, read_date, read_task_state, read_webhook
 from sync.studio_tabs import Tabbing
 from sync.studio_values import (
     UNCERTAINTY,
@@ -57,6 +57,7 @@ class Studio(Erasing, Tabbing):
             max_retries=RETRIES,
         )
         self._made: Any = None
+        self._clock: datetime | None = None
 
     @property
     def _sdk(self) -> Any:
@@ -68,6 +69,10 @@ class Studio(Erasing, Tabbing):
         """Give the connections back."""
         if self._made is not None:
             self._made._client_wrapper.httpx_client.httpx_client.close()
+
+    def clock(self) -> datetime | None:
+        """Label Studio's own time when it last answered; None where it does not say."""
+        return self._clock
 
     # ---- projects
 
@@ -204,7 +209,7 @@ class Studio(Erasing, Tabbing):
     def backends(self, project: str) -> list[BackendInfo]:
         """The project's ML backends; Label Studio asks each one's health and set-up for this."""
         found = _asked(lambda: self._sdk.ml.list(project=_number(project)))
-        return [_backend(b) for b in found]
+        return [read_backend(b) for b in found]
 
     def connect_backend(
         self, project: str, url: str, title: str, user: str = "", password: str = ""
@@ -213,7 +218,7 @@ class Studio(Erasing, Tabbing):
         webhook `<url>/webhook`: remove it."""
         options = {"max_retries": 0}
         auth = {**_auth(user, password), "is_interactive": True}
-        return _backend(
+        return read_backend(
             _asked(
                 lambda: self._sdk.ml.create(
                     project=_number(project), url=url, title=title, request_options=options, **auth
@@ -227,7 +232,7 @@ class Studio(Erasing, Tabbing):
     ) -> BackendInfo:
         """Give a backend another title; url, project and auth go along or Label Studio fails."""
         auth = _auth(user, password)
-        return _backend(
+        return read_backend(
             _asked(
                 lambda: self._sdk.ml.update(
                     backend, project=_number(project), url=url, title=title, **auth
@@ -330,6 +335,7 @@ class Studio(Erasing, Tabbing):
             json=body,
             request_options={"max_retries": retries},
         )
+        self._clock = read_date(response.headers.get("date"))
         if response.status_code >= 400:
             raise ApiError(status_code=response.status_code, body=None)
         return None if response.status_code == 204 else response.json()
@@ -384,13 +390,3 @@ def _auth(user: str, password: str) -> dict[str, str]:
     if not password:
         return {"auth_method": "NONE"}
     return {"auth_method": "BASIC_AUTH", "basic_auth_user": user, "basic_auth_pass": password}
-
-
-def _backend(b: Any) -> BackendInfo:
-    return BackendInfo(
-        id=int(b.id),
-        url=b.url or "",
-        title=b.title or "",
-        version=b.model_version or "",
-        connected=str(b.state) == "CO",
-    )

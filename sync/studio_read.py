@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from label_config.values import Task
-from sync.studio_values import SeenAnnotation, SeenPrediction, TaskState, WebhookInfo
+from sync.studio_values import BackendInfo, SeenAnnotation, SeenPrediction, TaskState, WebhookInfo
 
 BEGINNING = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
@@ -40,6 +41,25 @@ def read_webhook(w: Any) -> WebhookInfo:
         active=w.is_active is not False,
         headers={str(k): str(v) for k, v in (w.headers or {}).items()},
     )
+
+
+def read_backend(b: Any) -> BackendInfo:
+    """An ML backend, from the SDK's model of one."""
+    return BackendInfo(
+        id=int(b.id),
+        url=b.url or "",
+        title=b.title or "",
+        version=b.model_version or "",
+        connected=str(b.state) == "CO",
+    )
+
+
+def read_date(raw: str | None) -> datetime | None:
+    """The time of an HTTP answer's Date, to the second; None where there is none."""
+    try:
+        return parsedate_to_datetime(raw or "").astimezone(timezone.utc)
+    except ValueError:
+        return None
 
 
 def _annotation(a: Mapping[str, Any], task: int, fallback: datetime) -> SeenAnnotation:

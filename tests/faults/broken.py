@@ -31,6 +31,7 @@ class Broken:
 
 CURSOR_LAST = """            if states:
                 last = max(s.updated_at for s in states)
+                last = min(last, clock) if clock else last
                 c = t.projects.c
                 where = (c.project == project) & (c.cursor.is_(None) | (c.cursor < last))
                 db.execute(t.projects.update().where(where).values(cursor=last))

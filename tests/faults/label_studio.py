@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
+from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -100,6 +101,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(status, b"" if status == 204 else json.dumps(said).encode(), fault)
 
     do_GET = do_POST = do_PATCH = do_DELETE = _any
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        return format_datetime(self.wire.studio.now(), usegmt=True)
 
     def _answer(self, body: Any) -> tuple[int, Any]:
         parts = urlsplit(self.path)

@@ -196,6 +196,27 @@ def test_clocks_that_differ_by_days(
     check(house)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_its_clock_is_set_back(
+    wired: tuple[House, Wire], monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    house, _ = wired
+    drawn, service = random.Random(f"set back {seed}"), Service(house.world)
+    people_work(house)
+    service.turn("1")
+    back = timedelta(seconds=drawn.choice([40, 600, 86_400]) * drawn.uniform(1, 6))
+    monkeypatch.setattr(house.studio, "now", lambda: datetime.now(timezone.utc) - back)
+    for _ in range(drawn.randint(1, 3)):
+        people_work(house)
+    service.turn("1")
+    told = service.health()["projects"]["1"]
+    assert told["problem"] is None and "clock was set back by at least" in told["mended"]["what"]
+    people_work(house)
+    service.turn("1")
+    service.turn("1")
+    check(house)
+
+
 def test_a_token_that_ends_between_two_pages(wired: tuple[House, Wire]) -> None:
     house, wire = wired
     studio = house.studio

@@ -122,6 +122,9 @@ class FakeStudio:
 
     # ---- the seam
 
+    def clock(self) -> datetime | None:
+        return self.now()
+
     def tabs(self, project: str) -> list[TabInfo]:
         self._heard(project)
         self.lists += 1

@@ -84,6 +84,15 @@ def test_the_cursor_follows_what_was_taken_in_and_never_goes_back(log: Log) -> N
     assert log.cursor("1") == T0 + timedelta(minutes=5)
 
 
+def test_the_cursor_never_passes_label_studios_own_clock(log: Log) -> None:
+    log.append("1", [state(minute=5)], PLACES, clock=T0 + timedelta(minutes=2))
+    assert log.cursor("1") == T0 + timedelta(minutes=2)
+    log.append("1", [state(minute=5)], {}, clock=T0 + timedelta(minutes=9))
+    assert log.cursor("1") == T0 + timedelta(minutes=5)
+    log.begin_again("1")
+    assert log.cursor("1") is None and len(log.tasks("1")) == 1
+
+
 def test_a_failed_append_leaves_neither_rows_nor_cursor(log: Log) -> None:
     with pytest.raises(KeyError):
         log.append("1", [state(), state(task=2)], {1: PLACES[1]})

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -103,6 +104,63 @@ def test_cut_off_in_the_middle_the_next_pull_finishes(studio: FakeStudio, log: L
     with pytest.raises(StudioDown):
         hear(studio, log)
     assert hear(studio, log).added == Appended(tasks=3, answers=1)
+
+
+class Reset(FakeStudio):
+    """Its clock is the test's."""
+
+    at = datetime(2026, 1, 1, tzinfo=timezone.utc)
+
+    def now(self) -> datetime:
+        self.at += timedelta(microseconds=1)
+        return self.at
+
+
+@pytest.mark.parametrize("back", [timedelta(seconds=40), timedelta(hours=1), timedelta(days=400)])
+def test_what_is_changed_under_a_clock_that_was_set_back_is_heard(
+    log: Log, back: timedelta
+) -> None:
+    studio = Reset(CONFIG)
+    for n in range(3):
+        studio.add_task(f"play song {n}")
+    first, second = studio.annotate(1, A), studio.annotate(2, A)
+    hear(studio, log)
+    assert hear(studio, log).set_back_s == 0.0
+    studio.at -= back
+    studio.edit(first, [])
+    found = hear(studio, log)
+    assert found.added == Appended(edits=1) and found.set_back_s == pytest.approx(
+        back.total_seconds(), abs=0.1
+    )
+    studio.at += timedelta(seconds=2)  # it is known: from here on a change is asked for as ever
+    studio.remove_annotation(second)
+    found = hear(studio, log)
+    assert found.added == Appended(deletions=1) and found.set_back_s == 0.0
+    assert logged(log) == held(studio)
+
+
+def test_cut_off_while_all_is_heard_again_the_next_pull_goes_on(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    studio = Reset(CONFIG)
+    first = studio.annotate(studio.add_task("play"), A)
+    hear(studio, log)
+    studio.at -= timedelta(hours=1)
+    studio.edit(first, [])
+    with monkeypatch.context() as patch:
+        patch.setattr(log, "append", Mock(side_effect=StudioDown("gone")))
+        with pytest.raises(StudioDown):
+            hear(studio, log)
+    studio.at += timedelta(hours=2)  # the clock is right again: nothing shows that it was not
+    assert hear(studio, log).added == Appended(edits=1)
+
+
+def test_a_label_studio_that_does_not_tell_the_time_is_heard_as_ever(
+    studio: FakeStudio, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(studio, "clock", lambda: None)
+    hear(studio, log)
+    assert log.cursor("1") == max(s.updated_at for s in studio.tasks.values())
 
 
 def test_a_project_that_is_gone_says_so_and_keeps_its_log(studio: FakeStudio, log: Log) -> None:
