@@ -55,7 +55,12 @@ class Studio:
         return self.account.token
 
 
-def start_studio(folder: Path, environ: Mapping[str, str], lock_s: int = LOCK_S) -> Studio:
+def start_studio(
+    folder: Path,
+    environ: Mapping[str, str],
+    lock_s: int = LOCK_S,
+    patience_s: float = FIRST_START_S,
+) -> Studio:
     """Start Label Studio with its data in `folder` and return once it answers.
 
     The first start on a folder creates the database, the user and a token; later ones are quick.
@@ -69,7 +74,7 @@ def start_studio(folder: Path, environ: Mapping[str, str], lock_s: int = LOCK_S)
     env = studio_environment(environ, folder / "data", account, lock_s)
     process = start("label-studio", command, folder, env, cwd=folder)
     try:
-        wait_until(process, lambda: _healthy(account.url), FIRST_START_S)
+        wait_until(process, lambda: _healthy(account.url), patience_s)
         if not account.token:
             token = personal_token(account.url, account.email, account.password)
             account = Account(**{**asdict(account), "token": token})

@@ -35,6 +35,7 @@ TOKEN = "0123456789abcdef0123456789abcdef01234567"  # of the scripted one
 VICTIMS = ("backend", "sync", "worker", "trainer") * 3 + ("job", "redis", "everything")
 MOMENT_S = 120.0  # a moment that does not come by then is not waited for
 HOUSE = 10  # kills in one house
+STUDIO_S = 1800.0  # until a real Label Studio is there, at idle priority
 FIRST = 36  # answers before the first kill
 
 
@@ -237,7 +238,7 @@ Houses = Callable[[Path, Path], AbstractContextManager[House]]
 @contextmanager
 def beside_a_real_one(folder: Path) -> Iterator[Houses]:
     """Houses on one real Label Studio, whose data is in `folder`; it runs until the block ends."""
-    studio = start_studio(folder, os.environ)
+    studio = start_studio(folder, os.environ, patience_s=STUDIO_S)
 
     @contextmanager
     def real_house(place: Path, base: Path) -> Iterator[House]:
