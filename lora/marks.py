@@ -54,6 +54,13 @@ class Marks:
         with locked(self._ensure() / "connect.lock", patience_s) as free:
             yield free
 
+    @contextmanager
+    def hearing(self, patience_s: float) -> Iterator[bool]:
+        """Hold the one place from which the project's tasks go into the log; yields False when
+        another process keeps it for `patience_s`."""
+        with locked(self._ensure() / "hear.lock", patience_s) as free:
+            yield free
+
     def served(self) -> frozenset[str]:
         """Versions that CURRENT named at some time; others were never good enough to serve."""
         return frozenset(read_json(self.folder / "served.json", []))

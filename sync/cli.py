@@ -38,7 +38,7 @@ from sync.compare import compare
 from sync.connect import BeingConnected, NothingToPredict, connect
 from sync.log import LogDown
 from sync.logs import NoLogs
-from sync.loop import JOBS, World, turn
+from sync.loop import JOBS, HeardElsewhere, World, turn
 from sync.options import as_json, store_of
 from sync.people import people
 from sync.processes import Supervisor
@@ -64,6 +64,7 @@ EXITS: list[tuple[type[Exception], int]] = [
     (operate.Impossible, REFUSED),
     (NothingToPredict, REFUSED),
     (BeingConnected, REFUSED),
+    (HeardElsewhere, REFUSED),
     (NothingToExpand, REFUSED),
     (NothingToReplay, REFUSED),
     (Busy, REFUSED),

@@ -60,8 +60,8 @@ class NothingToPredict(Exception):
 def connect(world: World, project: str) -> Connected:
     """Connect a project, or repair its connection.
 
-    Raises StudioError, InvalidConfig, NothingToPredict, BackendDown or BeingConnected before
-    anything is changed in Label Studio.
+    Raises StudioError, InvalidConfig, NothingToPredict, BackendDown, BeingConnected or
+    HeardElsewhere before anything is changed in Label Studio.
     """
     if of := world.log.reviewed_by(project):
         raise NothingToPredict(
@@ -84,7 +84,7 @@ def connect(world: World, project: str) -> Connected:
             )
         world.log.connect(project, info.title)  # from now on the loop turns it, too
         world.log.restore_tabs(project)  # sync makes them again
-        hear(world, project, sweep=True)
+        hear(world, project, sweep=True, patience_s=PATIENCE_S)
         publish_pool(world, project, terms)
         _backend(world, project, version)
         removed = register(world.settings, world.studio, project)

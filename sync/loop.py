@@ -40,7 +40,12 @@ JOBS = (TRAIN, EXPAND, DOUBT, "sync.jobs.ask")  # all that a worker runs
 QUIET_S = 20.0  # old predictions are removed when nobody answered for so long
 START_S = 30.0  # a worker forks and imports this long before it holds the trainer's lock
 AGAIN_S = 1800.0  # an expansion that was killed, or failed, is taken up again after so long
+HEAR_S = 1.0  # who connects may be hearing all of a large project: the others go on meanwhile
 PAUSE_S = 60.0  # nobody answered for so long: the next training is not what people wait for
+
+
+class HeardElsewhere(Exception):
+    """Another process reads the project's tasks into the log; the message names the project."""
 
 
 @dataclass(frozen=True)
@@ -119,16 +124,28 @@ def forget(world: World, project: str) -> str | None:
         return f"forgetting is not over: {problem}"
 
 
-def hear(world: World, project: str, sweep: bool) -> tuple[Changes, ProjectInfo]:
-    """Pull what changed into the log; publish which tasks are blind before anyone is shown them."""
-    info = world.studio.project(project)
+def hear(
+    world: World, project: str, sweep: bool, patience_s: float = HEAR_S
+) -> tuple[Changes, ProjectInfo]:
+    """Pull what changed into the log; publish which tasks are blind before anyone is shown them.
+
+    One process at a time, else two would draw sides without seeing each other's tasks, and a list
+    of blind ones could overwrite a longer one. Raises HeardElsewhere.
+    """
+    info, store = world.studio.project(project), world.store.project(project)
 
     def publish() -> None:
-        world.store.project(project).publish_blind(world.log.blind_tasks(project))
+        store.publish_blind(world.log.blind_tasks(project))
 
     share = terms_or_default(world.settings, info.config).settings.blind.share
-    publish()  # what an interrupted turn left unsaid
-    changes = pull(world.studio, world.log, project, share, sweep=sweep, after_part=publish)
+    with store.hearing(patience_s) as free:
+        if not free:
+            raise HeardElsewhere(
+                f"project {project} is being read by another process: annotune connect, or a "
+                "second sync; its turn comes when that has ended"
+            )
+        publish()  # what an interrupted turn left unsaid
+        changes = pull(world.studio, world.log, project, share, sweep=sweep, after_part=publish)
     return changes, info
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import listening
 from label_config import InvalidConfig
 from lora.errors import BrokenFile
-from sync.loop import Turn, World, turn
+from sync.loop import HeardElsewhere, Turn, World, turn
 from sync.metrics import SyncMetrics
 from sync.page.views import make_page
 from sync.receiver import LARGEST, Secret, create_app
@@ -100,7 +100,7 @@ class Service:
             done = turn(self.world, project, sweep=sweep)
         except NoSuchProject as gone:
             self._pause(seen, GONE_S, str(gone))
-        except (StudioError, InvalidConfig, BrokenFile) as problem:
+        except (StudioError, InvalidConfig, BrokenFile, HeardElsewhere) as problem:
             self._pause(seen, min(60.0, max(1.0, seen.pause_s * 2)), str(problem))
         except OSError as problem:  # a full disk, say; paths and reasons hold no task's text
             where = f": {problem.filename}" if problem.filename else ""

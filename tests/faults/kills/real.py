@@ -76,7 +76,7 @@ def _held(task: dict[str, Any]) -> Held:
 def real_project(folder: Path, base: Path, studio: Studio) -> Iterator[House]:
     """A project of 60 tasks in this Label Studio, and a loop beside it; nothing is connected."""
     first = Random(f"house {folder.name}")
-    with StudioApi(studio.url, studio.token) as api:
+    with StudioApi(studio.url, studio.token, timeout_s=600.0) as api:  # it may be starved
         made = {"title": f"kills {folder.name} {os.getpid()}", "label_config": CONFIG}
         people = RealPeople(api, str(api.call("POST", "/api/projects/", json=made)["id"]))
         people.add([draw_text(first) for _ in range(60)])
