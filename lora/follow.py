@@ -17,7 +17,7 @@ from typing import Any
 from label_config.controls import Schema
 from lora.adapter import Manifest
 from lora.engine import Engine, Engines
-from lora.errors import BaseUnavailable, BrokenAdapter, NotTaken
+from lora.errors import BaseUnavailable, BrokenAdapter, BrokenFile, NotTaken
 from lora.loaded import Loaded, Opened, Pool, cold_name, served_name
 from lora.store import ProjectStore
 
@@ -84,6 +84,7 @@ class Followed:
         self._blind: tuple[Stamp, frozenset[int]] = (None, frozenset())
         self._pool: tuple[Stamp, Pool] = (None, ())
         self.pool_error: str | None = None
+        self.marks_error: str | None = None  # of the lists that say who may stand in for whom
 
     def ask(self, schema: Schema) -> None:
         """Note that a schema is in use, so that the next version is made ready for it too."""
@@ -289,7 +290,14 @@ class Followed:
         return [wanted, *self._stand_ins(wanted)] if wanted else [None]
 
     def _stand_ins(self, than: str | None) -> list[str | None]:
-        return [*self.store.stand_ins(than), None]
+        """Who may serve in a version's place; the cold start alone while the lists that say who
+        once served and who was rolled back cannot be read."""
+        try:
+            found = self.store.stand_ins(than)
+            self.marks_error = None
+        except (BrokenFile, OSError) as error:
+            found, self.marks_error = [], str(error)
+        return [*found, None]
 
     def report(self) -> dict[str, Any]:
         """This project's part of /health."""
@@ -299,12 +307,17 @@ class Followed:
             "wanted": self.wanted,
             "base": s.engine.base.name if s else None,
             "refused": self._refused(),
-            "error": self.error or self.blind_error or self.base_error() or self.pool_error,
+            "error": next((why for why in self._errors() if why), None),
             "since": s.since if s else None,
             "bytes": s.nbytes if s else 0,
             "asleep": self.asleep,
             "quarantined": list(self.broken),
         }
+
+    def _errors(self) -> tuple[str | None, ...]:
+        """What is wrong, the worst first."""
+        other = (self.blind_error, self.base_error(), self.pool_error, self.marks_error)
+        return (self.error, *other)
 
     def _refused(self) -> dict[str, str]:
         """The controls that what serves leaves to people, and why."""

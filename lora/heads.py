@@ -22,6 +22,7 @@ from lora.forms import form_of
 from lora.forms.choice import NEAR, SHARPNESS
 from lora.forms.form import NEVER, Embed, Head
 from lora.forms.number import FACTS
+from lora.shapes import misfit
 
 __all__ = ["NEAR", "SHARPNESS", "NEVER", "Embed", "Head", "cold_head", "derive", "read_heads"]
 __all__ += ["rows_of", "save_heads"]
@@ -105,7 +106,10 @@ def read_heads(folder: Path, hidden: int) -> dict[str, Head]:
 def _control(raw: Mapping[str, Any]) -> Control:
     labels = tuple(Label(**{**b, "path": tuple(b["path"])}) for b in raw["labels"])
     when = tuple(Condition(**{**w, "values": tuple(w["values"])}) for w in raw["when"])
-    return Control(**{**raw, "labels": labels, "when": when})
+    made = Control(**{**raw, "labels": labels, "when": when})
+    if odd := misfit(made):
+        raise TypeError(f"a control has {odd}")
+    return made
 
 
 def _check(path: Path, head: Head, hidden: int) -> None:

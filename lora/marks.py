@@ -9,12 +9,13 @@ from __future__ import annotations
 import fcntl
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from lora.atomic import read_json, write_atomic
+from lora.atomic import write_atomic
+from lora.shapes import read_flag, read_list, read_one, read_words
 
 
 @dataclass(frozen=True)
@@ -63,14 +64,14 @@ class Marks:
 
     def served(self) -> frozenset[str]:
         """Versions that CURRENT named at some time; others were never good enough to serve."""
-        return frozenset(read_json(self.folder / "served.json", []))
+        return frozenset(read_list(self.folder / "served.json", str))
 
     def _note_served(self, version: str) -> None:
         write_atomic(self._ensure() / "served.json", json.dumps(sorted(self.served() | {version})))
 
     def withdrawn(self) -> frozenset[str]:
         """Versions that a person rolled back."""
-        return frozenset(read_json(self.folder / "withdrawn.json", []))
+        return frozenset(read_list(self.folder / "withdrawn.json", str))
 
     def set_withdrawn(self, version: str, withdrawn: bool) -> None:
         """Mark a version as rolled back by a person, or lift that mark."""
@@ -84,8 +85,7 @@ class Marks:
 
     def quarantined(self) -> dict[str, str]:
         """Versions that did not load when they should have served, and why."""
-        found: dict[str, str] = read_json(self.folder / "quarantined.json", {})
-        return found
+        return read_words(self.folder / "quarantined.json")
 
     def quarantine(self, version: str, why: str | None) -> None:
         """Mark a version as one that does not load; `why` None: it does, the mark is lifted."""
@@ -114,7 +114,7 @@ class Marks:
 
     def regulated(self) -> bool:
         """What was published last; False where nothing was."""
-        return bool(read_json(self.folder / "regulated.json", False))
+        return read_flag(self.folder / "regulated.json")
 
     def wait_for_person(self, candidate: Waiting) -> None:
         """Have a candidate wait; it takes the place of an earlier one."""
@@ -123,8 +123,7 @@ class Marks:
         )
 
     def _waiting(self) -> Waiting | None:
-        raw: Mapping[str, str] | None = read_json(self.folder / "waiting.json", None)
-        return Waiting(**raw) if raw else None
+        return read_one(self.folder / "waiting.json", Waiting)
 
 
 @contextmanager

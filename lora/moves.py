@@ -12,11 +12,23 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from lora.atomic import read_json, write_atomic
+from lora.atomic import write_atomic
+from lora.shapes import read_list, read_one
 
 What = Literal["promoted", "rolled back", "fell back"]
 GATE = "gate"
 """Who moves CURRENT where nobody did by hand."""
+
+
+@dataclass(frozen=True)
+class Current:
+    """What CURRENT says: the version (None: the cold start), since when, moved by whom and why."""
+
+    version: str | None = None
+    moved_at: str = ""
+    by: str = ""
+    why: str = ""
+    previous: str | None = None
 
 
 @dataclass(frozen=True)
@@ -35,16 +47,13 @@ class Move:
 
 def moves(folder: Path) -> list[Move]:
     """The moves of the project in this folder, oldest first."""
-    raw = read_json(folder / "CURRENT.json", None)
-    if raw is None:
+    now = read_one(folder / "CURRENT.json", Current)
+    if now is None:
         return []
     noted = _noted(folder)  # after CURRENT: so its own move is among them
-    at = next((i for i, m in enumerate(noted) if m.moved_at == raw["moved_at"]), None)
+    at = next((i for i, m in enumerate(noted) if m.moved_at == now.moved_at), None)
     if at is None:  # moved by a program that noted nothing
-        return [
-            *noted,
-            Move(raw["version"], raw["previous"], raw["moved_at"], raw["by"], raw["why"]),
-        ]
+        return [*noted, Move(now.version, now.previous, now.moved_at, now.by, now.why)]
     return noted[: at + 1]
 
 
@@ -56,4 +65,4 @@ def note(folder: Path, move: Move) -> None:
 
 
 def _noted(folder: Path) -> list[Move]:
-    return [Move(**raw) for raw in read_json(folder / "moves.json", [])]
+    return read_list(folder / "moves.json", Move)

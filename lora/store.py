@@ -25,7 +25,6 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -33,27 +32,18 @@ from typing import Any
 from label_config.snapshot_json import snapshot_from_json, snapshot_to_json
 from label_config.values import Snapshot
 from lora.adapter import MANIFEST, Manifest, Recipe, digest_files, verify
-from lora.atomic import read_json, sync_folder
+from lora.atomic import sync_folder
 from lora.atomic import write_atomic as write_atomic
 from lora.errors import BrokenAdapter, Forgotten, Moved, NeedsPerson, Withdrawn
 from lora.marks import Waiting, locked
+from lora.moves import Current as Current
 from lora.moves import Move, What, moves, note
+from lora.shapes import read_list, read_object, read_one, read_texts
 from lora.wishes import Wishes
 
 VERSION = re.compile(r"^v(\d+)-[0-9a-f]{8}$")
 PROJECT = re.compile(r"^[A-Za-z0-9_-]{1,64}$")
 STAGING = ".staging-"
-
-
-@dataclass(frozen=True)
-class Current:
-    """What CURRENT says: the version (None: the cold start), since when, moved by whom and why."""
-
-    version: str | None = None
-    moved_at: str = ""
-    by: str = ""
-    why: str = ""
-    previous: str | None = None
 
 
 class Store:
@@ -85,8 +75,7 @@ class ProjectStore(Wishes):
 
     def current(self) -> Current:
         """The serving version; the cold start where nothing was promoted yet."""
-        raw = read_json(self.folder / "CURRENT.json", None)
-        return Current(**raw) if raw else Current()
+        return read_one(self.folder / "CURRENT.json", Current) or Current()
 
     def move_current(
         self,
@@ -305,10 +294,7 @@ class ProjectStore(Wishes):
 
     def verdict(self, snapshot: str) -> dict[str, Any] | None:
         """The verdict on a snapshot's candidate, or None while there is none."""
-        raw: dict[str, Any] | None = read_json(
-            self.folder / "verdicts" / f"{_hex(snapshot)}.json", None
-        )
-        return raw
+        return read_object(self.folder / "verdicts" / f"{_hex(snapshot)}.json")
 
     def drop_verdict(self, snapshot: str) -> None:
         """Take a verdict back, so that the snapshot can be trained and judged again."""
@@ -325,7 +311,7 @@ class ProjectStore(Wishes):
             write_atomic(path, text)
 
     def blind(self) -> frozenset[int]:
-        return frozenset(read_json(self.folder / "blind.json", []))
+        return frozenset(read_list(self.folder / "blind.json", int))
 
     def publish_pool(self, texts: Sequence[Mapping[str, str]]) -> None:
         """Publish texts by data key of unlabelled, never blind tasks; the cold start follows it."""
@@ -336,7 +322,7 @@ class ProjectStore(Wishes):
 
     def pool(self) -> tuple[Mapping[str, str], ...]:
         """What was published last; nothing where nothing was."""
-        return tuple(read_json(self.folder / "pool.json", []))
+        return tuple(read_texts(self.folder / "pool.json"))
 
     def ask(self, by: str) -> None:
         """Leave a note that a person wants a training now; sync picks it up on its next turn."""
@@ -344,8 +330,7 @@ class ProjectStore(Wishes):
         write_atomic(self._ensure() / "asked.json", json.dumps({"by": by, "at": stamp}))
 
     def asked(self) -> dict[str, str] | None:
-        raw: dict[str, str] | None = read_json(self.folder / "asked.json", None)
-        return raw
+        return read_object(self.folder / "asked.json")
 
     def answer_ask(self) -> None:
         """Take the note away once the training it asked for is decided."""

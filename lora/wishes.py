@@ -10,8 +10,9 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from lora.atomic import read_json, write_atomic
+from lora.atomic import write_atomic
 from lora.marks import Marks
+from lora.shapes import read_list, read_words
 
 Kind = Literal["task", "annotation", "annotator"]
 
@@ -44,7 +45,7 @@ class Wishes(Marks):
 
     def wishes(self) -> list[Wish]:
         """What is to be forgotten, the oldest first."""
-        return [Wish(**raw) for raw in read_json(self.folder / "wishes.json", [])]
+        return read_list(self.folder / "wishes.json", Wish)
 
     def granted(self, wish: Wish) -> None:
         """It is done, all of it."""
@@ -57,12 +58,11 @@ class Wishes(Marks):
 
     def forgotten(self) -> frozenset[str]:
         """Hashes of snapshots that were forgotten."""
-        return frozenset(read_json(self.folder / "forgotten.json", []))
+        return frozenset(read_list(self.folder / "forgotten.json", str))
 
     def retired(self) -> dict[str, str]:
         """Versions that learned from what was to be forgotten, and when they went."""
-        found: dict[str, str] = read_json(self.folder / "retired.json", {})
-        return found
+        return read_words(self.folder / "retired.json")
 
     def _forget_snapshots(self, digests: frozenset[str]) -> None:
         marks = json.dumps(sorted(self.forgotten() | digests))
