@@ -16,7 +16,7 @@ types: .venv ; $(PY) -m mypy
 arch: .venv ; .venv/bin/lint-imports
 faults: .venv ; ANNOTUNE_FUZZ=100 $(PY) -m pytest -q tests/faults tests/sync/test_interleavings.py $(if $(KILLS),&& $(PY) -m tests.faults.kills.run --kills $(KILLS) $(KILLS_ARGS))
 faults-broken: .venv ; $(PY) -m tests.faults.broken
-fuzz: .venv ; ANNOTUNE_FUZZ=$(or $(FUZZ),50000) $(PY) -m pytest -q tests/fuzz
+fuzz: .venv ; ANNOTUNE_FUZZ=$(or $(FUZZ),50000) ANNOTUNE_FUZZ_REPORT=$(or $(FUZZ_REPORT),fuzz-report) $(PY) -m pytest -q tests/fuzz
 bench: $(BENCHES:%=bench-%)
 $(BENCHES:%=bench-%): bench-%: .venv ; $(PY) -m benchmarks.$* $(BENCH_ARGS)
 

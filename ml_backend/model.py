@@ -178,8 +178,10 @@ def _fault(schema: Schema, texts: Texts, before: Sequence[Region], region: Regio
         return f"the model answered {control.name!r} with another kind of region"
     if isinstance(region, Quantity):
         fault = _number_fault(control, region)
+    elif any(map(_no_text, _said(region))):
+        fault = f"the answer to {control.name!r} holds a NUL or half a character"
     elif isinstance(region, Written):
-        fault = _text_fault(control, region)
+        fault = None
     else:
         fault = _labels_fault(control, texts, region)
     if fault:
@@ -202,10 +204,17 @@ def _number_fault(control: Control, region: Quantity) -> str | None:
     return None
 
 
-def _text_fault(control: Control, region: Written) -> str | None:
-    if "\0" in region.text or any("\ud800" <= c <= "\udfff" for c in region.text):
-        return f"the model gave {control.name!r} a text that no database keeps"
-    return None
+def _said(region: Choice | Span | Written) -> tuple[str, ...]:
+    """What a region says in a person's or the model's own words: a task's text may hold anything,
+    and so may the labels that it brings."""
+    if isinstance(region, Choice):
+        return region.labels
+    return (region.text, *(region.labels if isinstance(region, Span) else ()))
+
+
+def _no_text(text: str) -> bool:
+    """Whether PostgreSQL's jsonb refuses it, with all that is stored in the same request."""
+    return "\0" in text or any("\ud800" <= c <= "\udfff" for c in text)
 
 
 def _labels_fault(control: Control, texts: Texts, region: Choice | Span) -> str | None:

@@ -90,15 +90,22 @@ def _environment(path: str | None) -> dict[str, str]:
     """The process environment over the lines NAME=value of an environment file."""
     values: dict[str, str] = {}
     if path:
-        for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), 1):
+        for number, line in enumerate(_lines(path), 1):
             text = line.strip()
             if not text or text.startswith("#"):
                 continue
             name, found, value = text.partition("=")
-            if not found:
+            if not found or not name.strip() or "\0" in line:
                 raise InvalidSetting(f"{path}:{number} is not NAME=value")
             values[name.strip()] = value.strip()
     return values | dict(os.environ)
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        return Path(path).read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise InvalidSetting(f"{path} is no UTF-8 text") from error
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})

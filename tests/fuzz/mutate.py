@@ -4,19 +4,12 @@ from __future__ import annotations
 
 import copy
 import json
-import os
 import random
 from collections.abc import Iterator
 from typing import Any
 
-COUNT = int(os.environ.get("ANNOTUNE_FUZZ") or 0)
 SEED = "annotune-1"
 """Case n is the same whatever the count: `draw(what, n)`."""
-
-
-def cases(few: int) -> Iterator[int]:
-    """Which cases are tried: a few, or as many as ANNOTUNE_FUZZ says."""
-    return iter(range(COUNT or few))
 
 
 def draw(what: str, number: int) -> random.Random:

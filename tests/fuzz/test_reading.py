@@ -7,20 +7,23 @@ bad answer never stops the loop for the others.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from label_config import read_schema
-from label_config.templates import load_template, template_names
+from label_config import Span, answer_key, read_schema
 from label_config.wire import read_result, write_result
 from sync.connect import connect
 from sync.freeze import freeze
 from sync.loop import turn
 from sync.studio_read import read_task_state
 from sync.terms import read_terms
-from tests.fuzz.mutate import cases, draw, json_like, odd
+from tests.fuzz.mutate import draw, json_like, odd
+from tests.fuzz.running import fuzz
+from tests.fuzz.samples import SAMPLES
+from tests.gallery.strict import everything
 from tests.ml_backend.fakes import CAPTURES, NO_CAPTURES, captured
 from tests.sync.house import ANSWER, open_house
 
@@ -45,29 +48,41 @@ def result_for(config: str) -> list[dict[str, Any]]:
 
 
 def test_results_changed_are_read_and_written_again() -> None:
-    templates = [load_template(name) for name in template_names()]
-    schemas = [read_schema(t.config) for t in templates]
-    for n in cases(300):
-        rng = draw("results", n)
-        at = n % len(templates)
-        data = json_like(rng, dict(templates[at].tasks[0]))
-        data = data if isinstance(data, dict) else {}
-        changed = json_like(rng, result_for(templates[at].config))
-        read = read_result(schemas[at], data, changed)
-        written = write_result(schemas[at], 1, read.regions, data)
+    """What was read is written, read again, and is the same."""
+    schemas = [read_schema(s.config) for s in SAMPLES]
+    made = write_result(schemas[-1], 1, everything(), SAMPLES[-1].data)
+
+    def case(number: int) -> str:
+        rng = draw("results", number)
+        at = number % len(SAMPLES)
+        schema, data = schemas[at], dict(SAMPLES[at].data)
+        if rng.random() < 0.3:
+            changed = json_like(rng, data)
+            data = changed if isinstance(changed, dict) else {}
+        whole = made if at == len(SAMPLES) - 1 else result_for(SAMPLES[at].config)
+        read = read_result(schema, data, json_like(rng, whole))
+        written = write_result(schema, 1, read.regions, data)
         json.dumps(written, allow_nan=False)
-        assert len(written) <= max(1, len(read.regions)) * 2, ("results", n)
+        again = read_result(schema, data, written)
+        assert not again.dropped, again.dropped
+        came, went = Counter(map(answer_key, again.regions)), Counter(map(answer_key, read.regions))
+        assert came <= went and len(again.regions) == len(written)
+        marks = sum(isinstance(r, Span) for r in read.regions)
+        assert len(read.regions) - marks <= len(written) <= len(read.regions)
+        return "all of it" if len(read.regions) == len(whole) else "less of it"
+
+    assert len(fuzz("results", 300, case).said) == 2
 
 
 @pytest.mark.skipif(not CAPTURES.is_dir(), reason=NO_CAPTURES)
 def test_rows_of_the_api_changed() -> None:
     rows = captured("GET_api_tasks_fields_all.json")["tasks"]
-    read = 0
-    for n in cases(200):
-        rng = draw("rows", n)
-        row = json_like(rng, rows[n % len(rows)])
+
+    def case(number: int) -> str:
+        rng = draw("rows", number)
+        row = json_like(rng, rows[number % len(rows)])
         if not isinstance(row, dict) or not isinstance(row.get("id"), int):
-            continue  # Label Studio's own keys are numbers
+            return "no row"  # Label Studio's own keys are numbers
         for part in ("annotations", "predictions"):  # and so are those of what hangs on a task
             held = row.get(part)
             row[part] = (
@@ -76,16 +91,18 @@ def test_rows_of_the_api_changed() -> None:
                 else None
             )
         state = read_task_state(row, "1")
-        assert len(state.annotations) == len(row["annotations"] or ()), ("rows", n)
-        read += 1
-    assert read
+        assert len(state.annotations) == len(row["annotations"] or ())
+        return "read"
+
+    assert fuzz("rows", 150, case).said["read"]
 
 
 def test_answers_of_any_json_never_stop_a_round(tmp_path: Path) -> None:
     """Twenty bad ones among six good ones: all are in the log, the good ones are frozen."""
-    for n in cases(2):
-        rng = draw("rounds", n)
-        home = tmp_path / str(n)
+
+    def case(number: int) -> str:
+        rng = draw("rounds", number)
+        home = tmp_path / str(number)
         home.mkdir()
         with open_house(home) as house:
             connect(house.world, "1")
@@ -96,9 +113,12 @@ def test_answers_of_any_json_never_stop_a_round(tmp_path: Path) -> None:
             for task in tasks[20:26]:
                 house.studio.annotate(task, ANSWER)
             done = turn(house.world, "1", sweep=True)
-            assert done.decision.train and not done.problems, ("rounds", n)
+            assert done.decision.train and not done.problems
             assert len(house.world.log.current_annotations("1")) == 26
             terms = read_terms(house.world.settings, house.studio.config)
             snapshot, report = freeze(house.world.log, "1", terms)
             good = {e.task for e in snapshot.examples} & set(tasks[20:26])
-            assert len(good) == 6, ("rounds", n, report.left_out)
+            assert len(good) == 6, report.left_out
+        return "trained"
+
+    fuzz("rounds", 1, case, share=500)
