@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 
 from settings_augment import Augment as Augment
 from settings_augment import wrong_with
+from settings_backup import Backup as Backup
+from settings_backup import wrong_with_backups
 from settings_guard import unguarded
 from settings_page import Page as Page
 
@@ -225,10 +227,16 @@ class Settings:
     augment: Augment = field(default_factory=Augment)
     gate: Gate = field(default_factory=Gate)
     page: Page = field(default_factory=Page)
+    backup: Backup = field(default_factory=Backup)
 
     @property
     def store(self) -> Path:
         return self.home / "store"
+
+    @property
+    def backups(self) -> Path:
+        home = self.home.resolve()
+        return Path(self.backup.folder or home.with_name(f"{home.name}-backups")).resolve()
 
     @property
     def log_url(self) -> str:
@@ -245,6 +253,7 @@ SECTIONS: dict[str, type] = {
     "augment": Augment,
     "gate": Gate,
     "page": Page,
+    "backup": Backup,
 }
 
 
@@ -328,7 +337,7 @@ def _check(s: Settings) -> None:
     if s.train.every < 1 or s.train.steps < 0 or s.train.rank < 1:
         raise InvalidSetting("ANNOTUNE_TRAIN_EVERY and _RANK must be 1 or more, _STEPS 0 or more")
     _check_causal(s.train)
-    if wrong := wrong_with(s.augment):
+    if wrong := wrong_with(s.augment) or wrong_with_backups(s.backup):
         raise InvalidSetting(wrong)
     if open_door := unguarded(s):
         raise InvalidSetting(open_door)

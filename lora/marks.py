@@ -49,6 +49,12 @@ class Marks:
             yield
 
     @contextmanager
+    def still(self) -> Iterator[None]:
+        """Hold the project as it is: no version comes or goes, CURRENT does not move."""
+        with self._locked():
+            yield
+
+    @contextmanager
     def connecting(self, patience_s: float) -> Iterator[bool]:
         """Hold the one place from which the project is set up in Label Studio; yields False when
         another process keeps it for `patience_s`."""

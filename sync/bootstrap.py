@@ -8,6 +8,7 @@ from settings import InvalidSetting, Settings
 from sync.backend_client import BackendClient
 from sync.log import Log
 from sync.loop import World
+from sync.restore import refuse_half
 from sync.studio import Studio
 from sync.terms import check_addresses
 
@@ -15,7 +16,8 @@ from sync.terms import check_addresses
 def build(settings: Settings) -> World:
     """The loop's world. Opens the log; talks to nobody yet.
 
-    Raises InvalidSetting when a secret that sync cannot work without is missing.
+    Raises InvalidSetting when a secret that sync cannot work without is missing, Impossible where a
+    restore was cut off.
     """
     for name, value in (
         ("STUDIO_TOKEN", settings.studio.token),
@@ -25,6 +27,7 @@ def build(settings: Settings) -> World:
             raise InvalidSetting(f"ANNOTUNE_{name} is not set; ANNOTUNE_{name}_FILE works too")
     check_addresses(settings)
     settings.home.mkdir(parents=True, exist_ok=True)
+    refuse_half(settings.home)
     return World(
         settings=settings,
         store=Store(settings.store),

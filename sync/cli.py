@@ -27,16 +27,17 @@ from label_config.templates import load_template, template_names
 from lora.errors import LoraError
 from settings import InvalidSetting, Settings, load
 from settings_guard import missing_password, warnings
-from sync import bootstrap, cli_ops, cli_replay, cli_versions, operate, show
+from sync import bootstrap, cli_backup, cli_ops, cli_replay, cli_versions, operate, show
 from sync.ask_review import ask_review
 from sync.augmented import NothingToExpand, augmented
 from sync.backend_client import BackendDown
+from sync.backups import BrokenBackup
 from sync.check import Unreadable, check_file, check_project
 from sync.children import TrainingFailed
 from sync.cli_forget import forget
 from sync.compare import compare
 from sync.connect import BeingConnected, NothingToPredict, connect
-from sync.log import LogDown
+from sync.log import LogDown, NewerLog
 from sync.logs import NoLogs
 from sync.loop import JOBS, HeardElsewhere, World, turn
 from sync.options import as_json, store_of
@@ -71,6 +72,8 @@ EXITS: list[tuple[type[Exception], int]] = [
     (TrainingFailed, REFUSED),
     (InvalidConfig, REFUSED),
     (LoraError, REFUSED),
+    (BrokenBackup, REFUSED),
+    (NewerLog, REFUSED),
 ]
 
 
@@ -343,7 +346,8 @@ def templates(name: str | None, json_: bool) -> None:
     show.text(json_, [{"name": one.name, "about": one.about} for one in all_], lines)
 
 
-for _command in (*cli_ops.COMMANDS, *cli_versions.COMMANDS, *cli_replay.COMMANDS, forget):
+_PARTS = (cli_ops, cli_versions, cli_replay, cli_backup)
+for _command in (*(c for part in _PARTS for c in part.COMMANDS), forget):
     main.add_command(_command)
 
 

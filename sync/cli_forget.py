@@ -9,16 +9,16 @@ from typing import Any
 
 import click
 
+from lora.wishes import Wish
 from settings import Settings
 from sync import bootstrap, operate, show
+from sync.backups import Backups
 from sync.forget import grant, told, wish_of
 from sync.loop import World
 from sync.options import as_json, signed, store_of
 
 WAIT_S = 60.0
-BACKUPS = (
-    "annotune makes no backups; copies that you made of its home folder hold it until they expire"
-)
+COPIES = "copies of the home folder that you made otherwise hold it until you remove them"
 
 
 @click.command()
@@ -67,7 +67,8 @@ def forget(
     if done is None:
         waits = problem or f"it is noted; sync has not come to it in {WAIT_S:.0f} s"
         raise operate.Impossible(f"{wish.subject} is not forgotten yet: {waits}")
-    show.text(json_, {**done, "backups": BACKUPS}, _lines(done, there))
+    held = _held(Backups.of(ctx.obj), project, wish)
+    show.text(json_, {**done, **held}, [*_lines(done, there), *_held_lines(held), f"  {COPIES}"])
 
 
 def _granted_here(settings: Settings, world: World, project: str) -> str | None:
@@ -77,7 +78,8 @@ def _granted_here(settings: Settings, world: World, project: str) -> str | None:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return None
-        return grant(world.log, world.studio, world.store.project(project))
+        backups = Backups.of(settings)
+        return grant(world.log, world.studio, world.store.project(project), backups)
 
 
 def _lines(done: Mapping[str, Any], there: bool) -> list[str]:
@@ -91,4 +93,28 @@ def _lines(done: Mapping[str, Any], there: bool) -> list[str]:
         lines.append(f"  {done['left']} served; the newest clean one does now, and one is trained")
     if not there:
         lines.append("  it still stands in Label Studio; --there deletes it there too")
-    return [*lines, f"  {BACKUPS}"]
+    return lines
+
+
+def _held(backups: Backups, project: str, wish: Wish) -> dict[str, Any]:
+    """The backups that still hold it, and until when; and where nobody could look."""
+    gone = [f for f in backups.forgotten() if (f.project, f.wish) == (project, wish.at)]
+    held = [k.to_dict() for f in gone for k in backups.holding(f)]
+    return {
+        "backups": [{"file": k["file"], "expires": k["expires"]} for k in held],
+        "backups_unread": [str(p) for p in backups.unreadable()],
+        "lists_not_updated": backups.tell(),
+    }
+
+
+def _held_lines(held: Mapping[str, Any]) -> list[str]:
+    lines = ["  no backup holds it"] if not held["backups"] else []
+    for one in held["backups"]:
+        until = one["expires"][:16] + "Z" if one["expires"] else None
+        goes = f"the first backup after {until} removes that" if until else "which never expires"
+        lines.append(f"  {one['file']} holds it; {goes}")
+    if held["backups"]:
+        lines.append("  none of them brings it back: `annotune restore` takes it out again")
+    lines += [f"  {path} cannot be read, so it may hold it" for path in held["backups_unread"]]
+    missing = "could not be told what was forgotten; `annotune backups` tells it once it is there"
+    return lines + [f"  {where}: {missing}" for where in held["lists_not_updated"]]

@@ -7,17 +7,19 @@ the wish; cut off anywhere, the next turn begins again and ends in the same plac
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
 from lora.errors import BrokenAdapter
 from lora.expansions import Expansions
-from lora.forget import erase, find, leave
+from lora.forget import Found, Lost, erase, find, leave
 from lora.store import ProjectStore
 from lora.wishes import Kind, Wish
+from sync.backups import Backups, Forgotten
 from sync.log import Log
 from sync.log_audit import Entry
-from sync.operate import Impossible, Person, checked
+from sync.operate import LOOP, Impossible, Person, checked
 from sync.replay.place import forget_replays
 from sync.studio_values import StudioLike
 
@@ -34,19 +36,25 @@ def wish_of(kind: Kind, number: int, by: Person, why: str = "", there: bool = Fa
     return Wish(kind, number, at, by.who, by.login, checked(why), there)
 
 
-def grant(log: Log, studio: StudioLike, store: ProjectStore) -> str | None:
+def grant(log: Log, studio: StudioLike, store: ProjectStore, backups: Backups) -> str | None:
     """Forget everything that was asked for; returns why that waits, if it does.
 
     Raises StudioError.
     """
     for wish in store.wishes():
-        with store.training() as no_trainer, Expansions(store).expanding() as nobody:
+        with (
+            store.training() as no_trainer,
+            Expansions(store).expanding() as nobody,
+            backups.alone() as no_backup,
+        ):
             if not (no_trainer and nobody):
                 return f"forgetting {wish.subject} waits for the training or expansion under way"
+            if not no_backup:
+                return f"forgetting {wish.subject} waits for the backup under way"
             if not forget_replays(store.folder):
                 return f"forgetting {wish.subject} waits for the replay under way"
             try:
-                problem = _forget(log, studio, store, wish)
+                problem = _forget(log, studio, store, backups, wish)
             except BrokenAdapter as error:
                 problem = str(error)
         if problem:
@@ -54,9 +62,14 @@ def grant(log: Log, studio: StudioLike, store: ProjectStore) -> str | None:
     return None
 
 
-def _forget(log: Log, studio: StudioLike, store: ProjectStore, wish: Wish) -> str | None:
+def _forget(
+    log: Log, studio: StudioLike, store: ProjectStore, backups: Backups, wish: Wish
+) -> str | None:
     project = store.name
     lost = log.lost(project, wish)
+    noted = _noted(log, project, wish, lost)
+    backups.sweep()
+    backups.note(noted)
     found = find(store, lost)
     left = leave(store, found, wish.by, f"it learned from what was to be forgotten: {wish.subject}")
     if store.current().version in found.versions:
@@ -75,8 +88,55 @@ def _forget(log: Log, studio: StudioLike, store: ProjectStore, wish: Wish) -> st
     log.erase(project, lost, store.forgotten())  # of all: this may have been begun before
     if problem := log.scrub():
         return problem
+    backups.note(replace(noted, until=datetime.now(timezone.utc).isoformat()))
     store.granted(wish)
     return None
+
+
+def _noted(log: Log, project: str, wish: Wish, lost: Lost) -> Forgotten:
+    """What a wish takes, by ids alone, for the list that a restore applies."""
+    since, until = log.first_sight(project, lost), datetime.now(timezone.utc).isoformat()
+    seen = since.isoformat() if since else None
+    ids = (tuple(sorted(lost.tasks)), tuple(sorted(lost.annotations)))
+    return Forgotten(project, wish.kind, wish.id, wish.at, seen, until, *ids)
+
+
+def forget_again(log: Log, store: ProjectStore, gone: Forgotten, at: str) -> bool:
+    """Take what was forgotten out of a restored log and store, which are as they were `at`;
+    returns whether they held any of it.
+
+    Reviews are closed here alone: in Label Studio their projects went when it was forgotten.
+    """
+    known = log.known_tasks(store.name, gone.tasks)
+    texts, any_pool = set[str](), False
+    for task in known:
+        own = log.lost(store.name, Wish("task", task, gone.wish, ""))
+        texts |= own.texts
+        any_pool |= own.any_pool
+    # who was forgotten before that moment may have approved children again since
+    counts = gone.kind == "annotator" and datetime.fromisoformat(at) <= _time(gone.until)
+    approver = gone.id if counts else None
+    ids = frozenset(gone.tasks), frozenset(gone.annotations)
+    lost = Lost(*ids, frozenset(texts), approver, any_pool)
+    held = log.first_sight(store.name, lost) is not None
+    found = find(store, lost)
+    _take_out(log, store, found, lost, f"it was forgotten: {gone.subject}")
+    if found.snapshots:
+        store.ask(by=f"{LOOP}, to replace what was forgotten")
+    return held or bool(found.snapshots)
+
+
+def _take_out(log: Log, store: ProjectStore, found: Found, lost: Lost, why: str) -> None:
+    leave(store, found, LOOP, why)
+    for review in log.reviews(store.name):
+        if review.snapshot in found.snapshots:
+            log.close_review(store.name, review.snapshot, {"forgotten": why, "rows": []})
+    erase(store, found, lost)
+    log.erase(store.name, lost, store.forgotten())
+
+
+def _time(iso: str) -> datetime:
+    return datetime.fromisoformat(iso)
 
 
 def _there(studio: StudioLike, wish: Wish) -> None:

@@ -19,6 +19,7 @@ from sqlalchemy.exc import OperationalError
 from sync import log_tables as t
 from sync.groups import Place
 from sync.log_audit import AuditLog
+from sync.log_copy import CopyLog
 from sync.log_forget import ForgetLog
 from sync.log_labels import LabelLog
 from sync.log_reviews import ReviewLog
@@ -72,7 +73,7 @@ class Counts:
     """Age of the oldest new answer in seconds, by when it was first seen; 0 without one."""
 
 
-class Log(TaskLog, ShownLog, RoundLog, LabelLog, ReviewLog, TabLog, AuditLog, ForgetLog):
+class Log(TaskLog, ShownLog, RoundLog, LabelLog, ReviewLog, TabLog, AuditLog, ForgetLog, CopyLog):
     """One log database for all projects; opening it creates what is missing.
 
     Raises NewerLog when a later program wrote it, LogDown when the database does not answer.

@@ -17,6 +17,7 @@ from lora.store import Store
 from settings import Settings
 from sync.audit import hear_moves, hear_settings, leave_broken
 from sync.backend_client import BackendClient, BackendDown
+from sync.backups import Backups
 from sync.challenge import Challenge, human_snapshot, makes_children, next_step
 from sync.decide import Decision, Situation, decide, due, resting
 from sync.forget import grant
@@ -119,7 +120,8 @@ def forget(world: World, project: str) -> str | None:
     """Forget what a person asked to have forgotten, before anything of it is heard again; returns
     why that waits. Nothing new is trained until it is done."""
     try:
-        return grant(world.log, world.studio, world.store.project(project))
+        backups = Backups.of(world.settings)
+        return grant(world.log, world.studio, world.store.project(project), backups)
     except StudioError as problem:  # say, it may not delete there: people go on annotating
         return f"forgetting is not over: {problem}"
 

@@ -1,4 +1,4 @@
-"""The house that tests of the loop share."""
+"""The house that tests of the loop share, and one worth a backup."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from settings import Augment
+from settings import Augment, Settings
 from sync.connect import connect
-from tests.sync.house import House, open_house
+from sync.loop import turn
+from tests.sync.backed_up import TEXT
+from tests.sync.house import ANSWER, House, open_house
 from tests.sync.reviewed import REGULATED, go, record_of
+from tests.sync.versioned import committed
 
 
 @pytest.fixture
@@ -32,3 +35,25 @@ def human(house: House) -> str:
     go(house)
     record_of(house, snapshot)
     return snapshot
+
+
+@pytest.fixture
+def ours(house: House) -> Settings:
+    """Two rounds' worth of answers, a version that serves, and one planted task."""
+    connect(house.world, "1")
+    house.answer(6)
+    turn(house.world, "1")
+    store = house.world.store.project("1")
+    made = committed(store, 1, house.wanted())
+    store.move_current(None, made, "gate", "better")
+    house.judge(house.wanted())
+    task = house.studio.add_task(TEXT)
+    house.studio.annotate(task, ANSWER, author=2)
+    turn(house.world, "1")
+    return house.world.settings
+
+
+@pytest.fixture
+def elsewhere(ours: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """Settings of an empty home on another machine."""
+    yield replace(ours, home=tmp_path_factory.mktemp("other") / "home")

@@ -21,14 +21,16 @@ from lora.forget import erase, find
 from lora.marks import locked
 from lora.store import ProjectStore
 from lora.wishes import Kind
-from sync import log_forget
+from sync import forget, log_forget
 from sync.augmented import _human
+from sync.backups import Backups
 from sync.connect import connect
-from sync.forget import grant, told, wish_of
+from sync.forget import told, wish_of
 from sync.groups import Place
+from sync.log import Log
 from sync.loop import turn
 from sync.operate import Impossible, Person
-from sync.studio_values import StudioError
+from sync.studio_values import StudioError, StudioLike
 from tests.sync.house import ANSWER, House
 from tests.sync.reviewed import record_of, reviewed, says
 from tests.sync.versioned import committed
@@ -67,6 +69,10 @@ def holds(house: House, text: str) -> list[str]:
 
 def store_of(house: House) -> ProjectStore:
     return house.world.store.project("1")
+
+
+def grant(log: Log, studio: StudioLike, store: ProjectStore) -> str | None:
+    return forget.grant(log, studio, store, Backups(store.folder.parents[2], Path("/nowhere")))
 
 
 def made_from(house: House, seed: int, snapshot: str) -> str:
