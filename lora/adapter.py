@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,11 @@ from typing import Any
 from lora.errors import BrokenAdapter
 
 MANIFEST = "manifest.json"
-FORMAT = 1
+Step = Callable[[dict[str, Any]], dict[str, Any]]
+UPGRADES: tuple[Step, ...] = ()
+"""Step n makes a manifest of format n one of n+1 when it is read; the file stays as it was written
+(docs/decisions/0013). One that was released is never changed."""
+FORMAT = 1 + len(UPGRADES)
 ALLOWED_SUFFIXES = {".safetensors", ".json", ".md"}
 
 
@@ -60,7 +64,7 @@ class Manifest:
         """The manifest of a version folder; raises BrokenAdapter when it is not a complete one."""
         path = folder / MANIFEST
         try:
-            raw = json.loads(path.read_text(encoding="utf-8"))
+            raw = _upgraded(path, json.loads(path.read_text(encoding="utf-8")))
             raw["recipe"] = Recipe(**raw["recipe"])
             manifest = Manifest(**raw)
             _check_kinds(manifest)
@@ -70,9 +74,18 @@ class Manifest:
             ) from error
         except (KeyError, TypeError, ValueError, OSError, RecursionError) as error:
             raise BrokenAdapter(f"{path} cannot be read: {error}") from error
-        if manifest.format != FORMAT:
-            raise BrokenAdapter(f"{path} has format {manifest.format}; this program reads {FORMAT}")
         return manifest
+
+
+def _upgraded(path: Path, raw: dict[str, Any]) -> dict[str, Any]:
+    """A manifest of any released format as one of this program's; the format is looked at first,
+    since a later one may look like nothing we know. Raises BrokenAdapter, KeyError, TypeError."""
+    found, known = raw["format"], 1 + len(UPGRADES)
+    if type(found) is not int or not 1 <= found <= known:
+        raise BrokenAdapter(f"{path} has format {found}; this program reads up to {known}")
+    for step in UPGRADES[found - 1 :]:
+        raw = step(raw)
+    return {**raw, "format": known}
 
 
 def _check_kinds(manifest: Manifest) -> None:

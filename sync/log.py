@@ -27,15 +27,13 @@ from sync.log_rounds import RoundLog
 from sync.log_shown import ShownLog, remember_predictions
 from sync.log_tabs import TabLog
 from sync.log_tasks import TaskLog
+from sync.log_upgrade import NewerLog as NewerLog
+from sync.log_upgrade import upgrade
 from sync.studio_values import SeenAnnotation, TaskState
 
 
 class LogDown(Exception):
     """The log's database does not answer; the message names it, without its password."""
-
-
-class NewerLog(Exception):
-    """The database was written by a newer program than this one."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +72,8 @@ class Counts:
 
 
 class Log(TaskLog, ShownLog, RoundLog, LabelLog, ReviewLog, TabLog, AuditLog, ForgetLog, CopyLog):
-    """One log database for all projects; opening it creates what is missing.
+    """One log database for all projects; opening it creates what is missing and brings
+    an older one up to date (log_upgrade.py).
 
     Raises NewerLog when a later program wrote it, LogDown when the database does not answer.
     """
@@ -90,15 +89,7 @@ class Log(TaskLog, ShownLog, RoundLog, LabelLog, ReviewLog, TabLog, AuditLog, Fo
 
     def _prepare(self) -> None:
         with self._write() as db:
-            t.metadata.create_all(db)
-            key = {"key": "schema_version"}
-            found = db.execute(select(t.meta.c.value).filter_by(**key)).scalar()
-            if found is None:
-                db.execute(t.meta.insert().values(**key, value=str(t.SCHEMA_VERSION)))
-            elif int(found) > t.SCHEMA_VERSION:
-                raise NewerLog(
-                    f"the log has schema {found}; this program knows up to {t.SCHEMA_VERSION}"
-                )
+            upgrade(db)
 
     def close(self) -> None:
         self._engine.dispose()

@@ -35,7 +35,8 @@ from sqlalchemy import (
 )
 
 T = TypeVar("T")
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""Of these tables; each step to the next is in log_upgrade.py."""
 CHUNK = 500
 BUSY_S = 30
 FORM = "%Y-%m-%dT%H:%M:%S.%fZ"
@@ -129,6 +130,7 @@ revisions = Table(
     ForeignKeyConstraint(["project", "task"], ["tasks.project", "tasks.task"]),
     Index("revisions_of_task", "project", "task"),
 )
+revisions_by_author = Index("revisions_by_author", revisions.c.project, revisions.c.author)
 
 shown = Table(
     "shown",  # every prediction that Label Studio holds or held

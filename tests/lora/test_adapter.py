@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from lora import adapter
 from lora.adapter import MANIFEST, Manifest, Recipe, digest_files, verify
 from lora.errors import BrokenAdapter
 
@@ -80,8 +82,42 @@ def test_an_unreadable_manifest_is_no_manifest(folder: Path, text: str) -> None:
         verify(folder)
 
 
-def test_a_later_format_is_refused(folder: Path) -> None:
+@pytest.mark.parametrize("named", [2, 99, 0, -1, "1", None, True])
+def test_a_format_that_this_program_does_not_know_is_refused_by_name(
+    folder: Path, named: object
+) -> None:
     raw = json.loads((folder / MANIFEST).read_text())
-    (folder / MANIFEST).write_text(json.dumps({**raw, "format": 2}))
-    with pytest.raises(BrokenAdapter, match="format 2; this program reads 1"):
+    raw = {"of": "a later program"} if named == 99 else raw  # nothing else of it is known
+    text = json.dumps({**raw, "format": named})
+    (folder / MANIFEST).write_text(text)
+    with pytest.raises(BrokenAdapter, match=f"format {named}; this program reads up to 1"):
         verify(folder)
+    assert (folder / MANIFEST).read_text() == text
+
+
+def test_a_manifest_of_format_1_is_read_whatever_came_after() -> None:
+    """As the first release wrote it, byte for byte; never to be changed."""
+    manifest = Manifest.read(Path(__file__).parent / "manifest-1")
+    assert (manifest.version, manifest.number, manifest.labels) == ("v3-1a2b3c4d", 3, 75)
+    assert manifest.recipe.base == "minilm" and manifest.scores["candidate"]["mean"] == 0.91
+    assert manifest.format == adapter.FORMAT
+
+
+def test_an_older_format_is_brought_up_to_date_as_it_is_read(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program with one format more, where `labels` was called `answers` before."""
+    raw = json.loads((folder / MANIFEST).read_text())
+    raw["answers"] = raw.pop("labels")
+    text = json.dumps(raw)
+    (folder / MANIFEST).write_text(text)
+    with pytest.raises(BrokenAdapter):
+        verify(folder)
+
+    def renamed(old: dict[str, Any]) -> dict[str, Any]:
+        return {**{k: v for k, v in old.items() if k != "answers"}, "labels": old["answers"]}
+
+    monkeypatch.setattr(adapter, "UPGRADES", (renamed,))
+    found = verify(folder)
+    assert (found.labels, found.format) == (raw["answers"], 2)
+    assert (folder / MANIFEST).read_text() == text, "a version's folder is never changed"
