@@ -5,9 +5,10 @@ PY := .venv/bin/python
 BENCHES := predict train swap fewshot causal causal_speed causal_swap augment gate planted order replay ece
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test fast faults faults-broken fuzz lint audit types arch bench $(BENCHES:%=bench-%) browser .venv .venv-ls
+.PHONY: demo start test fast faults faults-broken fuzz lint audit types arch bench $(BENCHES:%=bench-%) browser csv .venv .venv-ls
 
 demo: .venv .venv-ls ; @exec $(PY) -m demo $(if $(DEMO_DATA),--data "$(DEMO_DATA)") $(DEMO_ARGS)
+start: csv .venv .venv-ls ; @exec $(PY) -m sync.cli start "$(CSV)" $(START_ARGS)
 test: .venv .venv-ls browser ; $(PY) -m pytest -n 2 --dist loadgroup
 fast: .venv ; $(PY) -m pytest -q -m "not model and not real"
 lint: .venv ; $(PY) -m ruff check . && $(PY) -m ruff format --check . && sh .ci/short
@@ -21,4 +22,5 @@ bench: $(BENCHES:%=bench-%)
 $(BENCHES:%=bench-%): bench-%: .venv ; $(PY) -m benchmarks.$* $(BENCH_ARGS)
 
 .venv .venv-ls: ; @$(PYTHON) .ci/venv.py $@
+csv: ; @[ -f "$(CSV)" ] || { echo 'which CSV? make start CSV=mine.csv START_ARGS="--label COLUMN"'; exit 1; }
 browser: ; @for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit 0; done; echo "make test drives a real browser; install one: apt-get install chromium"; exit 1

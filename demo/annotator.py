@@ -13,8 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from demo.api import StudioApi, StudioRefused
-from demo.rows import CHOICES, LABELS, TEXT, Row
+from demo.rows import Row
+from sync.start.api import StudioApi, StudioRefused
+from sync.start.label_config import CHOICES, LABELS, TEXT
 
 Regions = list[dict[str, Any]]
 WAITS = (1.0, 2.0, 4.0, 8.0)  # seconds before the submit is pressed again

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from demo.annotator import Annotator, Answered
-from demo.house import House
 from demo.predictor import Backend
 from demo.probe import Probe
 from demo.project import Project
 from demo.result import Result, Round
 from demo.rows import Data
 from demo.score import Scores, score
+from sync.start.house import House
 
 VERDICT_S = 900.0
 SERVING_S = 120.0
@@ -46,7 +46,7 @@ class Stage:
 
 def play(stage: Stage, labels: int, goal: int, last: Scores) -> tuple[Round, Scores]:
     """One round: answers up to `goal`, the verdict, the swap, the test file. Raises RoundFailed."""
-    known = verdict_files(stage.house, stage.project)
+    known = stage.house.verdicts(stage.project.id)
     given = give_answers(stage, labels, goal)
     verdict = wait_for_verdict(stage, known, labels + len(given))
     wait: float | None = None
@@ -90,16 +90,11 @@ def give_answers(stage: Stage, labels: int, goal: int) -> Sequence[Answered]:
     return given
 
 
-def verdict_files(house: House, project: Project) -> set[Path]:
-    """The verdicts that lie in the store."""
-    return set((house.settings.store / "projects" / str(project.id) / "verdicts").glob("*.json"))
-
-
 def wait_for_verdict(stage: Stage, known: set[Path], labels: int) -> dict[str, Any]:
     """The verdict that was not there before; raises RoundFailed when none comes."""
     started = looked = time.monotonic()
     while True:
-        for path in verdict_files(stage.house, stage.project) - known:
+        for path in stage.house.verdicts(stage.project.id) - known:
             verdict: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             return verdict
         now = time.monotonic()

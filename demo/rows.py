@@ -13,10 +13,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from xml.sax.saxutils import quoteattr
+
+from sync.start.label_config import write_config
 
 POOL = 2000
-CHOICES, LABELS, TEXT = "label", "spans", "text"
 
 
 class InvalidRows(ValueError):
@@ -70,7 +70,7 @@ def load_data(folder: Path, seed: int, pool: int = POOL) -> Data:
     drawn = random.Random(seed).sample(train, min(pool, len(train)))
     tested = {normal(row.text) for row in test}
     kept = tuple(row for row in drawn if normal(row.text) not in tested)
-    return Data(kept, tuple(test), write_config(train), len(drawn) - len(kept))
+    return Data(kept, tuple(test), config_of(train), len(drawn) - len(kept))
 
 
 def read_rows(folder: Path, name: str) -> list[Row]:
@@ -105,21 +105,11 @@ def normal(text: str) -> str:
     return " ".join(text.lower().split())
 
 
-def write_config(rows: Sequence[Row]) -> str:
+def config_of(rows: Sequence[Row]) -> str:
     """The labelling config, made from the label strings alone."""
     labels = sorted({row.label for row in rows if row.label is not None})
     kinds = sorted({span.label for row in rows for span in row.spans})
-    parts = ["<View>"]
-    if kinds:
-        inner = "".join(f"<Label value={quoteattr(k)}/>" for k in kinds)
-        parts.append(f'  <Labels name="{LABELS}" toName="{TEXT}">{inner}</Labels>')
-    parts.append(f'  <Text name="{TEXT}" value="$text"/>')
-    if labels:
-        inner = "".join(f"<Choice value={quoteattr(k)}/>" for k in labels)
-        parts.append(
-            f'  <Choices name="{CHOICES}" toName="{TEXT}" choice="single">{inner}</Choices>'
-        )
-    return "\n".join([*parts, "</View>"])
+    return write_config(labels, kinds)
 
 
 def tasks(rows: Iterable[Row]) -> list[dict[str, dict[str, str]]]:

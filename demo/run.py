@@ -19,18 +19,19 @@ from rich.console import Console
 
 from demo import offline, rounds
 from demo.annotator import Annotator
-from demo.api import StudioApi, StudioRefused
-from demo.house import CommandFailed, House, open_house
 from demo.predictor import Backend, PredictFailed
 from demo.probe import TEXTS, Probe, Tally
-from demo.process import StartFailed
-from demo.project import Project, answers, find_project, wait_for_predictions
+from demo.project import Project, answers, find_project
 from demo.result import Result, read_result
 from demo.rows import Data, InvalidRows, load_data
 from demo.score import Scores, score
 from demo.show import Show
 from label_config import read_schema
 from lora.store import Store
+from sync.start.api import StudioApi, StudioRefused
+from sync.start.house import CommandFailed, House, open_house
+from sync.start.process import StartFailed
+from sync.start.project import wait_for_predictions
 
 SAMPLE = Path(__file__).parent / "data"
 READY_S, PUSHED_S = 180.0, 600.0
@@ -143,7 +144,7 @@ def _rounds(
     show.table(result)
     with Probe(backend, texts) as probe:
         if labels < wanted:
-            wait_for_predictions(api, project, PUSHED_S, show.progress)
+            wait_for_predictions(api, project.id, PUSHED_S, show.progress)
         annotator = Annotator(api, project.id, data.gold, options.seed, options.pace)
         stage = rounds.Stage(house, project, backend, data, probe, annotator, show.progress)
         for goal in rounds.goals(labels, wanted, options.every):

@@ -1,4 +1,4 @@
-"""The command line: `annotune up | connect | status | check | compare | augment | doctor | ...`.
+"""The command line: `annotune start | up | connect | status | check | compare | doctor | ...`.
 
 Exit codes: 0 done; 1 an error of ours, `check` found what is not predicted, or `doctor` a problem;
 2 wrong usage or setting, or nothing that `check` can read; 3 a neighbour (Label Studio, backend,
@@ -35,6 +35,7 @@ from sync.backups import BrokenBackup
 from sync.check import Unreadable, check_file, check_project
 from sync.children import TrainingFailed
 from sync.cli_forget import forget
+from sync.cli_start import start
 from sync.compare import compare
 from sync.connect import BeingConnected, NothingToPredict, connect
 from sync.log import LogDown, NewerLog
@@ -47,6 +48,11 @@ from sync.prompt import prompt
 from sync.replay.place import Busy
 from sync.replay.rows import NothingToReplay
 from sync.service import serve
+from sync.start.api import StudioRefused as PlainRefused
+from sync.start.fill import NotPredicted
+from sync.start.house import CommandFailed
+from sync.start.process import StartFailed
+from sync.start.table import BadCsv
 from sync.status import status
 from sync.studio_values import NoSuchProject, StudioError
 from sync.up import commands
@@ -55,11 +61,16 @@ NEIGHBOUR, MISSING, REFUSED = 3, 4, 5
 EXITS: list[tuple[type[Exception], int]] = [
     (InvalidSetting, 2),
     (Unreadable, 2),
+    (BadCsv, 2),
     (NoSuchProject, MISSING),
     (StudioError, NEIGHBOUR),
     (BackendDown, NEIGHBOUR),
     (QueueDown, NEIGHBOUR),
     (LogDown, NEIGHBOUR),
+    (StartFailed, NEIGHBOUR),
+    (PlainRefused, NEIGHBOUR),
+    (CommandFailed, REFUSED),
+    (NotPredicted, NEIGHBOUR),
     (operate.NoSuchVersion, MISSING),
     (NoLogs, MISSING),
     (operate.Impossible, REFUSED),
@@ -347,7 +358,7 @@ def templates(name: str | None, json_: bool) -> None:
 
 
 _PARTS = (cli_ops, cli_versions, cli_replay, cli_backup)
-for _command in (*(c for part in _PARTS for c in part.COMMANDS), forget):
+for _command in (*(c for part in _PARTS for c in part.COMMANDS), forget, start):
     main.add_command(_command)
 
 

@@ -11,10 +11,10 @@ import hypothesis
 import pytest
 from playwright.sync_api import Browser, Error, Page, sync_playwright
 
-from demo.api import StudioApi
-from demo.house import House, run_annotune
-from demo.redis_server import RedisServer, start_redis
-from demo.studio import Account, Studio, start_studio
+from sync.start.api import StudioApi
+from sync.start.house import House, run_annotune
+from sync.start.redis_server import RedisServer, start_redis
+from sync.start.studio import Account, Studio, start_studio
 
 hypothesis.settings.register_profile(  # two busy cores may keep a test waiting for seconds
     "busy", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
@@ -84,7 +84,7 @@ def house(
     """Backend, sync and worker running on the session's Label Studio and Redis.
 
     `house.command("connect", project)` runs our own command line. Tests that kill things start
-    a house of their own with `demo.house.run_annotune`.
+    a house of their own with `sync.start.house.run_annotune`.
     """
     own = {"ANNOTUNE_QUEUE_NAME": "session", "ANNOTUNE_TRAIN_EVERY": "1000"}
     own["ANNOTUNE_TRAIN_BASES"] = "smollm"  # what a config may ask for beside the usual base

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from demo.api import StudioApi
-from demo.house import House
 from sync import bootstrap
 from sync.doctor import base
 from sync.doctor.doctor import doctor
 from sync.doctor.finding import Finding
+from sync.start.api import StudioApi
+from sync.start.house import House
 from tests.sync.house import CONFIG
 
 pytestmark = pytest.mark.real

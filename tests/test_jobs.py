@@ -12,8 +12,8 @@ from redis import Redis
 from rq import Callback, Queue
 from rq.serializers import JSONSerializer
 
-from demo.redis_server import RedisServer
 from jobs import Jobs, QueueDown
+from sync.start.redis_server import RedisServer
 
 
 def test_a_dead_redis_is_reported_within_half_a_second() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page
 
-from demo.studio import Account, Studio
+from sync.start.studio import Account, Studio
 
 
 @pytest.fixture

@@ -12,13 +12,13 @@ from typing import Any
 from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import Page
 
-from demo.api import StudioApi
-from demo.house import House
-from demo.project import Project, wait_for_predictions
 from label_config import Region, Schema, answer_key, read_schema
 from label_config.wire import read_result, write_result
 from lora.store import Store
 from sync.log import Log
+from sync.start.api import StudioApi
+from sync.start.house import House
+from sync.start.project import add_tasks, create, wait_for_predictions
 from sync.studio_values import SeenAnnotation
 
 LOADS = 5
@@ -92,13 +92,11 @@ def open_shop(
     house: House, api: StudioApi, title: str, config: str, rows: list[dict[str, Any]]
 ) -> Shop:
     """Make a project of these tasks, connect it, wait until Label Studio shows predictions."""
-    body = {"title": title, "label_config": config, "show_collab_predictions": True}
-    number = int(api.call("POST", "/api/projects/", json=body)["id"])
-    api.call("POST", f"/api/projects/{number}/import", json=rows)
+    number = create(api, title, config)
+    add_tasks(api, number, rows)
     house.command("connect", str(number))
     said: list[str] = [""]
-    made = Project(number, house.folder)
-    assert wait_for_predictions(api, made, FIRST_S, lambda line: said.append(line)), said[-1]
+    assert wait_for_predictions(api, number, FIRST_S, lambda line: said.append(line)), said[-1]
     return Shop(number, config, api, house)
 
 

@@ -6,9 +6,9 @@ import pytest
 from playwright.sync_api import Page
 
 from demo.annotator import read_answer
-from demo.api import StudioApi
-from demo.house import House
 from demo.rows import Data, load_data, tasks
+from sync.start.api import StudioApi
+from sync.start.house import House
 from tests.browser.editor import Shop, choose, chosen, in_the_log, open_shop, open_task, submit
 
 pytestmark = pytest.mark.real

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
-from demo.api import StudioApi
-from demo.house import House
 from label_config import Choice, Quantity, Region, Span, answer_key
 from label_config.wire import task_texts, write_result
+from sync.start.api import StudioApi
+from sync.start.house import House
 from tests.browser.editor import (
     DIALOGUE,
     Shop,

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page
 
-from demo.api import StudioApi
-from demo.house import House
 from label_config.templates import load_template
 from label_config.wire import read_result
 from sync.freeze import freeze
 from sync.log import Log
+from sync.start.api import StudioApi
+from sync.start.house import House
 from sync.terms import read_terms
 from tests.browser.editor import (
     choose,

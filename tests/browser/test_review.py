@@ -12,8 +12,6 @@ import pytest
 from playwright.sync_api import Page
 
 from augment.values import Made
-from demo.api import StudioApi
-from demo.studio import Studio as RunningStudio
 from label_config.snapshot_json import region_to_dict
 from label_config.values import Choice, Example, Origin, Snapshot
 from lora.approved import unapproved
@@ -23,6 +21,8 @@ from settings import Settings
 from sync.log import Log
 from sync.pull import pull
 from sync.review import Reviewer
+from sync.start.api import StudioApi
+from sync.start.studio import Studio as RunningStudio
 from sync.studio import Studio
 from tests.browser.editor import LOADS, choose, chosen, picture, submit, text_of, wait
 

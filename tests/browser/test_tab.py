@@ -15,9 +15,6 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
-from demo.api import StudioApi
-from demo.studio import LOCK_S
-from demo.studio import Studio as RunningStudio
 from lora.store import Store
 from settings import Backend, Settings, Sync
 from settings import Studio as StudioSettings
@@ -25,6 +22,9 @@ from sync.backend_client import BackendClient
 from sync.connect import connect
 from sync.log import Log
 from sync.loop import Turn, World, turn
+from sync.start.api import StudioApi
+from sync.start.studio import LOCK_S
+from sync.start.studio import Studio as RunningStudio
 from sync.studio import Studio
 from tests.browser.editor import TEXT, choose, chosen, picture, submit, text_of, wait
 from tests.sync.house import FakeJobs

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page
 
-from demo.api import StudioApi
-from demo.house import House
 from label_config import Written
+from sync.start.api import StudioApi
+from sync.start.house import House
 from tests.browser.editor import in_the_log, open_shop, open_task, picture, submit, text_of, wait
 from tests.browser.test_kinds import THINGS, keys
 

@@ -3,8 +3,8 @@
 from typing import Any
 
 from demo.annotator import Annotator, newest_prediction, same_answer, write_answer
-from demo.api import StudioRefused
 from demo.rows import Gold, Row
+from sync.start.api import StudioRefused
 
 ROW = Row("Refund A-1 please", "Refund", (Gold(7, 10, "Order number"),))
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from demo.rows import InvalidRows, load_data, read_rows, tasks, write_config
+from demo.rows import InvalidRows, config_of, load_data, read_rows, tasks
 from label_config import read_schema
 
 
@@ -43,9 +43,9 @@ def test_the_config_has_a_control_for_what_the_rows_have_and_survives_odd_labels
     odd = 'a "b" <c> & d'
     text = {"text": "hello", "label": odd, "spans": [{"start": 0, "end": 5, "label": "x'y"}]}
     rows = [row for row in map(_row, [text])]
-    schema = read_schema(write_config(rows))
+    schema = read_schema(config_of(rows))
     assert [c.values for c in schema.controls] == [("x'y",), (odd,)]
-    assert read_schema(write_config([_row({"text": "t", "label": "only"})])).controls[0].kind == (
+    assert read_schema(config_of([_row({"text": "t", "label": "only"})])).controls[0].kind == (
         "Choices"
     )
 

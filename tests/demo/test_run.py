@@ -18,10 +18,10 @@ import psutil
 import pytest
 from playwright.sync_api import Page
 
-from demo.api import StudioApi
 from demo.rounds import goals, holdout
 from demo.run import main
-from demo.studio import Account
+from sync.start.api import StudioApi
+from sync.start.studio import Account
 
 FEW = ["--labels", "40", "--every", "20", "--pace", "0.05"]
 FIRST_S, SECOND_S = 900.0, 240.0

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from demo.redis_server import RedisServer
 from jobs import Jobs
 from sync.connect import connect
 from sync.loop import turn
+from sync.start.redis_server import RedisServer
 from sync.status import status
 from tests.sync.house import open_house
 

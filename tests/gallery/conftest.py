@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from demo.api import StudioApi
-from demo.studio import Studio, start_studio
 from lora.store import Store
 from ml_backend.app import create_app
 from ml_backend.serve import make_live
 from settings import load
+from sync.start.api import StudioApi
+from sync.start.studio import Studio, start_studio
 from tests.gallery.strict import StrictProject
 from tests.ml_backend.fakes import ListedJobs
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from demo.api import StudioApi
 from label_config import Choice, Quantity, Region, Span, Written, read_schema
 from label_config.wire import task_texts
+from sync.start.api import StudioApi
 
 
 class StrictProject:

@@ -14,10 +14,10 @@ import pytest
 from flask.testing import FlaskClient
 from label_studio_sdk.label_interface import LabelInterface
 
-from demo.api import StudioRefused
 from label_config import read_schema
 from label_config.templates import load_template, template_names
 from label_config.wire import read_result, write_result
+from sync.start.api import StudioRefused
 from tests.gallery.strict import DATA, KINDS, StrictProject, everything
 from tests.gallery.templates import gallery
 

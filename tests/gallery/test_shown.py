@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, TimeoutError
 
-from demo.studio import Account, Studio
 from label_config import Region, Span, Written, answer_key, read_schema
 from label_config.wire import read_result, task_texts, write_result
+from sync.start.studio import Account, Studio
 from tests.gallery.strict import StrictProject
 
 pytestmark = pytest.mark.real

@@ -20,12 +20,12 @@ import httpx
 import psutil
 import pytest
 
-from demo.api import StudioApi
-from demo.redis_server import RedisServer
-from demo.studio import Studio
 from lora.store import ProjectStore, Store
 from settings import load
 from sync.log import Log
+from sync.start.api import StudioApi
+from sync.start.redis_server import RedisServer
+from sync.start.studio import Studio
 
 ROOT = Path(__file__).parents[2]
 CONFIG = """<View>

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from demo.api import StudioApi
-from demo.studio import Studio as RunningStudio
 from settings import Backend, Blind, Settings, Sync
 from sync.backend_client import BackendDown
 from sync.log import Log
 from sync.pull import pull
 from sync.push import Pushed, push, retire
+from sync.start.api import StudioApi
+from sync.start.studio import Studio as RunningStudio
 from sync.studio import Studio
 from sync.studio_values import NewPrediction, StudioDown
 from sync.terms import read_terms

@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from demo.api import StudioApi
-from demo.studio import Studio as RunningStudio
 from sync.groups import Place
 from sync.log import Log
 from sync.pull import pull
+from sync.start.api import StudioApi
+from sync.start.studio import Studio as RunningStudio
 from sync.studio import Studio
 from sync.studio_read import read_task_state
 from sync.studio_values import (

@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
-from demo.api import StudioApi
-from demo.studio import Account
-from demo.studio import Studio as RunningStudio
 from lora.doubts import Doubt, Doubts
 from lora.store import ProjectStore, Store
 from settings import Settings
 from sync.freeze import freeze
 from sync.log import Log
 from sync.pull import pull
+from sync.start.api import StudioApi
+from sync.start.studio import Account
+from sync.start.studio import Studio as RunningStudio
 from sync.studio import Studio
 from sync.studio_values import NewPrediction
 from sync.tabs import TITLES, keep_tabs

@@ -21,12 +21,12 @@ from typing import Any
 import httpx
 import psutil
 
-from demo.process import LOOPBACK, Process, free_port, start, wait_until
-from demo.redis_server import find_redis, start_redis
 from lora.store import ProjectStore, Store
 from settings import Settings, load
 from sync.log import Log
 from sync.receiver import SECRET_HEADER
+from sync.start.process import LOOPBACK, Process, free_port, start, wait_until
+from sync.start.redis_server import find_redis, start_redis
 from sync.up import commands
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 
-from demo.process import LOOPBACK, free_port, start, wait_until
 from label_config import Inputs, Span, read_schema
 from label_config.controls import Schema
 from label_config.values import Quantity
@@ -30,6 +29,7 @@ from lora.errors import BaseUnavailable, EngineDown, Refused
 from lora.loaded import Loaded
 from lora.recipe import find_source
 from lora.weights import Mode
+from sync.start.process import LOOPBACK, free_port, start, wait_until
 from tests.lora.causal.hard import texts
 from tests.lora.causal.made import causal_base
 

@@ -13,7 +13,6 @@ import pytest
 
 from augment.sources import generate
 from augment.values import Prompt
-from demo.process import LOOPBACK, free_port, start, wait_until
 from label_config.schema import read_schema
 from label_config.values import Snapshot
 from lora.causal.remote.client import Client, Server
@@ -24,6 +23,7 @@ from lora.recipe import find_source
 from lora.store import Store
 from settings import Augment, Settings
 from sync.expand import run
+from sync.start.process import LOOPBACK, free_port, start, wait_until
 from tests.sync.test_expand import CONFIG, example
 
 pytestmark = pytest.mark.real

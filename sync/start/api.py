@@ -1,4 +1,4 @@
-"""Label Studio's HTTP API as a plain user's program sees it; the demo's only way to talk to it.
+"""Label Studio's HTTP API as a plain user's program sees it: of `annotune start` and the demo.
 
 Both token kinds work: a personal access token is exchanged for short-lived bearer tokens, a legacy
 token is sent as it is.
@@ -47,8 +47,12 @@ class StudioApi:
         self._http.close()
 
     def call(self, method: str, path: str, **options: Any) -> Any:
-        """One request; raises StudioRefused on an answer outside 2xx (404 included)."""
-        answer = self._http.request(method, path, headers=self._headers(), **options)
+        """One request; raises StudioRefused on an answer outside 2xx (404 included), or on none."""
+        try:
+            answer = self._http.request(method, path, headers=self._headers(), **options)
+        except httpx.HTTPError as error:
+            kind = type(error).__name__
+            raise StudioRefused(f"{method} {path}: no answer from {self.url} ({kind})") from error
         if not answer.is_success:
             code = answer.status_code
             raise StudioRefused(f"{method} {path}: {code} {answer.text[:300]}", code)

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from demo.process import StartFailed, free_port, start, stop_leftover, wait_until
+from sync.start.process import StartFailed, free_port, start, stop_leftover, wait_until
 
 PARENT = "import subprocess, sys, time; p = subprocess.Popen(['sleep', '60']); "
 PARENT += "print(p.pid, flush=True); time.sleep(60)"

@@ -1,4 +1,4 @@
-"""Everything that runs during the demo: Redis, Label Studio, `annotune up`; one folder holds all.
+"""Everything that runs on this machine: Redis, Label Studio, `annotune up`; one folder holds all.
 
 A second start on the same folder finds the same account, secrets, store and log, and where it can
 the same ports.
@@ -16,7 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from demo.process import (
+from settings import Settings, load
+from settings_guard import DEMO
+from sync.start.process import (
     LOOPBACK,
     Process,
     StartFailed,
@@ -26,12 +28,10 @@ from demo.process import (
     wait_until,
     write_private,
 )
-from demo.redis_server import RedisServer, start_redis
-from demo.studio import LOCK_S, Studio, start_studio
-from settings import Settings, load
-from settings_guard import DEMO
+from sync.start.redis_server import RedisServer, start_redis
+from sync.start.studio import LOCK_S, Studio, start_studio
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 ENV_FILE = "annotune.env"
 
 
@@ -61,6 +61,10 @@ class House:
                 f"annotune {arguments[0]} ended with {done.returncode}: {done.stderr}"
             )
         return json.loads(done.stdout)
+
+    def verdicts(self, project: int) -> set[Path]:
+        """The files of a project's verdicts in the store."""
+        return set((self.settings.store / "projects" / str(project) / "verdicts").glob("*.json"))
 
 
 def annotune(folder: Path) -> list[str]:

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from demo.api import StudioApi, StudioRefused, personal_token
-from demo.process import StartFailed
-from demo.redis_server import RedisServer, find_redis
-from demo.studio import Account, Studio, find_label_studio, studio_environment
+from sync.start.api import StudioApi, StudioRefused, personal_token
+from sync.start.process import StartFailed
+from sync.start.redis_server import RedisServer, find_redis
+from sync.start.studio import Account, Studio, find_label_studio, studio_environment
 
 ACCOUNT = Account(8080, "a@b.local", "pass word", "f" * 40)
 
@@ -26,7 +26,7 @@ def test_a_missing_label_studio_says_what_would_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("demo.studio.INSTALLED", tmp_path / "nowhere")
+    monkeypatch.setattr("sync.start.studio.INSTALLED", tmp_path / "nowhere")
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(StartFailed, match=r"make \.venv-ls"):
         find_label_studio({})

@@ -1,4 +1,4 @@
-"""Programs the demo starts: each in its own process group, with a log file and a pid file.
+"""Programs started beside ours: each in its own process group, with a log file and a pid file.
 
 The pid file lets a later run stop what an earlier one left behind after a SIGKILL, and only that:
 the recorded start time must match, so a recycled pid is never hit.

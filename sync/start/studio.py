@@ -15,13 +15,21 @@ from pathlib import Path
 
 import httpx
 
-from demo.api import personal_token
-from demo.process import LOOPBACK, Process, StartFailed, free_port, start, wait_until, write_private
+from sync.start.api import personal_token
+from sync.start.process import (
+    LOOPBACK,
+    Process,
+    StartFailed,
+    free_port,
+    start,
+    wait_until,
+    write_private,
+)
 
 EMAIL = "demo@annotune.local"
 FIRST_START_S = 300.0  # migrations take about 45 s on two idle cores, longer beside a build
 LOCK_S = 300  # a task opened and left is given to others after this; old predictions live as long
-INSTALLED = Path(__file__).parents[1] / ".venv-ls/bin/label-studio"
+INSTALLED = Path(__file__).parents[2] / ".venv-ls/bin/label-studio"
 
 
 @dataclass(frozen=True)
