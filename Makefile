@@ -5,12 +5,13 @@ PY := .venv/bin/python
 BENCHES := predict train swap fewshot causal causal_speed causal_swap augment gate planted order replay ece
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo start test fast faults faults-broken fuzz lint audit types arch bench $(BENCHES:%=bench-%) browser csv .venv .venv-ls
+.PHONY: demo start reference test fast faults faults-broken fuzz lint audit types arch bench $(BENCHES:%=bench-%) browser csv .venv .venv-ls
 
 demo: .venv .venv-ls ; @exec $(PY) -m demo $(if $(DEMO_DATA),--data "$(DEMO_DATA)") $(DEMO_ARGS)
 start: csv .venv .venv-ls ; @exec $(PY) -m sync.cli start "$(CSV)" $(START_ARGS)
 test: .venv .venv-ls browser ; $(PY) -m pytest -n 2 --dist loadgroup
 fast: .venv ; $(PY) -m pytest -q -m "not model and not real"
+reference: .venv ; $(PY) .ci/reference.py
 lint: .venv ; $(PY) -m ruff check . && $(PY) -m ruff format --check . && sh .ci/short
 audit: .venv ; $(PY) -m ruff check --select S .
 types: .venv ; $(PY) -m mypy
