@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page
 
-from demo.api import StudioApi
-from demo.house import House
 from label_config import Span
+from sync.start.api import StudioApi
+from sync.start.house import House
 from tests.browser.editor import (
     Shop,
     highlights,

@@ -14,8 +14,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from demo.api import StudioApi
-from demo.studio import Studio
+from sync.start.api import StudioApi
+from sync.start.studio import Studio
 from tests.faults.kills.held import House
 from tests.faults.kills.people import CONFIG, Held, People, answer, draw_text, said
 from tests.faults.kills.running import running

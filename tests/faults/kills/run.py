@@ -22,7 +22,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from demo.studio import start_studio
+from sync.start.studio import start_studio
 from tests.faults.kills.held import AFTER_EACH, PATIENCE_S, House, asked, at_rest
 from tests.faults.kills.people import CONFIG, LeapingStudio, ScriptedPeople, draw_text
 from tests.faults.kills.real import real_project
