@@ -69,14 +69,14 @@ def hours_of_work(house: House) -> None:
     assert isinstance(studio, TimedStudio)
     tasks = sorted(studio.tasks)
     for n, task in enumerate(tasks[:5]):
-        studio.clock += HOUR
+        studio.time += HOUR
         made = studio.tasks[task].annotations
         if not made:
             studio.annotate(task, ANSWER, cancelled=n == 3)
         else:
             other = B if made[0].result == ANSWER else ANSWER
             studio.edit(replace(made[0], cancelled=not made[0].cancelled and n == 2), other)
-    studio.clock += HOUR
+    studio.time += HOUR
 
 
 def burning(fuse: Fuse, real: Callable[..., None]) -> Callable[..., None]:

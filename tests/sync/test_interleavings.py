@@ -86,11 +86,11 @@ class TimedStudio(FakeStudio):
     """Has its own clock, which the test moves; each call is a place to be killed at."""
 
     fuse = Fuse()
-    clock = datetime(2026, 1, 1, tzinfo=timezone.utc)
+    time = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
     def now(self) -> datetime:
-        self.clock += timedelta(microseconds=1)
-        return self.clock
+        self.time += timedelta(microseconds=1)
+        return self.time
 
     def _heard(self, project: str) -> None:
         self.fuse.burn()
@@ -176,7 +176,7 @@ class Interleavings(RuleBasedStateMachine):
 
     @rule(minutes=st.integers(1, 60))
     def time_passes(self, minutes: int) -> None:
-        self.studio.clock += timedelta(minutes=minutes)
+        self.studio.time += timedelta(minutes=minutes)
 
     @rule(version=st.sampled_from(["cold-00000000", "v1-00000001", "v2-00000002"]))
     def backend_serves(self, version: str) -> None:
