@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass, replace
@@ -26,13 +27,20 @@ from sync.studio_values import StudioError
 from sync.up import commands
 from tests.ml_backend.fakes import FirstLabelLive, ListedJobs
 from tests.sync.house import House, open_house
-from tests.sync.page.made import page_house
+from tests.sync.page.made import PASSWORD, page_house
 
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("label_config", "augment", "lora", "ml_backend", "sync", "demo")
 OPEN = {("ml_backend", "/"), ("annotune.sync", "/health")}
 """What a probe without credentials may ask: is it alive."""
-DEEDS = "<any(train, promote, rollback):deed>"
+DEEDS = re.compile(r"<any\(([^)]*)\):\w+>")
+STRANGERS = (
+    {},
+    {"Authorization": "Basic dTp4"},
+    {"Authorization": "Bearer s3cre"},
+    {receiver.SECRET_HEADER: "s3cre"},
+    {"Cookie": "annotune_9091=s3cret; session=s3cret"},
+)
 DOORSTEP = {("annotune.sync", "/login"), ("annotune.sync", "/static/path:filename")}
 """What a browser without a session may load: the sign-in form, and files alike for all."""
 
@@ -58,10 +66,12 @@ def built(house: House) -> list[Flask]:
 def routes(apps: list[Flask]) -> Iterator[tuple[str, FlaskClient, str, str]]:
     for app in apps:
         for rule in app.url_map.iter_rules():
-            path = rule.rule.replace("<project>", "3").replace(DEEDS, "train")
-            path = path.replace("<", "").replace(">", "")
-            for method in (rule.methods or set()) - {"OPTIONS"}:
-                yield app.name, app.test_client(), method, path
+            words = DEEDS.search(rule.rule)
+            for word in words[1].split(", ") if words else [""]:
+                path = DEEDS.sub(word, rule.rule).replace("<project>", "3")
+                path = path.replace("<", "").replace(">", "")
+                for method in (rule.methods or set()) - {"OPTIONS"}:
+                    yield app.name, app.test_client(), method, path
 
 
 def test_no_route_answers_without_credentials_but_the_probes(apps: list[Flask]) -> None:
@@ -70,11 +80,36 @@ def test_no_route_answers_without_credentials_but_the_probes(apps: list[Flask]) 
     for name, client, method, path in routes(apps):
         if (name, path) in OPEN | DOORSTEP and method in {"GET", "HEAD"}:
             continue
-        for given in ({}, {"Authorization": "Basic dTp4"}, {receiver.SECRET_HEADER: "s3cre"}):
+        for given in STRANGERS:
             answer = client.open(path, method=method, headers=given, json={"project": {"id": 3}})
             assert answer.status_code == 401, (name, method, path, given)
             seen += 1
-    assert seen >= 3 * 24
+    assert seen >= len(STRANGERS) * 26
+
+
+def test_what_opens_one_door_opens_no_other(apps: list[Flask]) -> None:
+    """The webhook's secret changes nothing on the page, nor a session the webhook, nor either
+    anything without the token of the session; HEAD and GET change nothing."""
+    signed = apps[1].test_client()
+    assert signed.post("/login", data={"name": "Ada", "password": PASSWORD}).status_code == 303
+    machine = {receiver.SECRET_HEADER: "s3cret"}
+    seen = 0
+    for name, client, method, path in routes(apps):
+        if name != "annotune.sync" or method in {"GET", "HEAD"} or path in {"/login", "/logout"}:
+            continue
+        form = {"name": "Ada", "project": "3", "csrf": "x"}
+        if path == "/webhook":
+            assert signed.open(path, method=method, data=form).status_code == 401
+        else:
+            assert client.open(path, method=method, headers=machine, data=form).status_code == 401
+            assert signed.open(path, method=method, data=form).status_code == 403
+            assert signed.open(path, method=method, headers=machine).status_code == 403
+        seen += 1
+    assert seen == 4, "the webhook, and three deeds"
+    for path in ("/webhook", "/predict", "/setup"):
+        for given in (machine, {"Authorization": "Bearer pw"}, {"Authorization": "Basic cHc="}):
+            answer = apps[0].test_client().post(path, headers=given, json={"action": "x"})
+            assert answer.status_code == 401, (path, given)
 
 
 def test_the_doorstep_of_the_page_says_nothing_of_any_project(apps: list[Flask]) -> None:
