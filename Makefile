@@ -3,9 +3,10 @@
 PYTHON ?= python3
 PY := .venv/bin/python
 BENCHES := predict train swap fewshot causal causal_speed causal_swap augment gate planted order replay ece
+OURS := label_config augment lora ml_backend sync demo .ci $(wildcard *.py)
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo start reference test fast faults faults-broken fuzz lint audit types arch bench $(BENCHES:%=bench-%) browser csv .venv .venv-ls
+.PHONY: demo start reference test fast faults faults-broken fuzz fuzz-stored lint audit sbom types arch bench $(BENCHES:%=bench-%) browser csv .venv .venv-ls
 
 demo: .venv .venv-ls ; @exec $(PY) -m demo $(if $(DEMO_DATA),--data "$(DEMO_DATA)") $(DEMO_ARGS)
 start: csv .venv .venv-ls ; @exec $(PY) -m sync.cli start "$(CSV)" $(START_ARGS)
@@ -13,12 +14,14 @@ test: .venv .venv-ls browser ; $(PY) -m pytest -n 2 --dist loadgroup
 fast: .venv ; $(PY) -m pytest -q -m "not model and not real"
 reference: .venv ; $(PY) .ci/reference.py
 lint: .venv ; $(PY) -m ruff check . && $(PY) -m ruff format --check . && sh .ci/short
-audit: .venv ; $(PY) -m ruff check --select S .
+audit: .venv ; $(PY) -m bandit -q -r $(OURS)
+sbom: .venv ; mkdir -p build && $(PY) -m cyclonedx_py environment --pyproject pyproject.toml --output-reproducible -o build/annotune.cdx.json $(PY)
 types: .venv ; $(PY) -m mypy
 arch: .venv ; .venv/bin/lint-imports
 faults: .venv ; ANNOTUNE_FUZZ=100 $(PY) -m pytest -q tests/faults tests/sync/test_interleavings.py $(if $(KILLS),&& $(PY) -m tests.faults.kills.run --kills $(KILLS) $(KILLS_ARGS))
 faults-broken: .venv ; $(PY) -m tests.faults.broken
 fuzz: .venv ; ANNOTUNE_FUZZ=$(or $(FUZZ),50000) ANNOTUNE_FUZZ_REPORT=$(or $(FUZZ_REPORT),fuzz-report) $(PY) -m pytest -q tests/fuzz
+fuzz-stored: .venv .venv-ls ; $(PY) -m tests.fuzz.stored $(STORED_ARGS)
 bench: $(BENCHES:%=bench-%)
 $(BENCHES:%=bench-%): bench-%: .venv ; $(PY) -m benchmarks.$* $(BENCH_ARGS)
 

@@ -10,7 +10,7 @@ import hashlib
 import os
 import platform
 import shutil
-import subprocess
+import subprocess  # nosec B404  # lists, no shell
 import sys
 from pathlib import Path
 
@@ -59,7 +59,7 @@ def find_python() -> str:
 
 def digest(link: str, python: str) -> str:
     """The name of what would be installed: the recipe, its files, the Python, the machine."""
-    told = subprocess.run([python, "-VV"], capture_output=True, text=True, check=True).stdout
+    told = subprocess.run([python, "-VV"], capture_output=True, text=True, check=True).stdout  # nosec B603  # a list of our own words
     total = hashlib.sha256(f"{told}{python}{platform.machine()}{RECIPES[link]}".encode())
     for arguments in RECIPES[link]:
         for name in arguments:
@@ -72,12 +72,12 @@ def build(link: str, python: str, folder: Path) -> None:
     print(f"installing {link} into {folder} (a few minutes, once)", flush=True)
     shutil.rmtree(folder, ignore_errors=True)
     try:
-        subprocess.run([python, "-m", "venv", str(folder)], check=True)
+        subprocess.run([python, "-m", "venv", str(folder)], check=True)  # nosec B603  # a list of our own words
     except subprocess.CalledProcessError:
         sys.exit("python -m venv failed; on Debian: apt-get install python3-venv")
     pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "-qq", "--no-input"]
     for arguments in RECIPES[link]:
-        if subprocess.run([*pip, *arguments], cwd=ROOT).returncode:
+        if subprocess.run([*pip, *arguments], cwd=ROOT).returncode:  # nosec B603  # a list of our own words
             sys.exit(f"pip could not install {link}; its message is above")
     (folder / COMPLETE).touch()
 

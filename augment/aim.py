@@ -197,7 +197,7 @@ def _shares(weights: Mapping[str, float], budget: int, most: int, seed: int) -> 
         return shares
     shares |= {i: math.floor(w * each) for i, w in sharing.items()}
     order = sorted(sharing)
-    random.Random(f"{seed}:aim").shuffle(order)
+    random.Random(f"{seed}:aim").shuffle(order)  # nosec B311  # drawn again from a seed
     order.sort(key=lambda i: shares[i] - sharing[i] * each)
     for i in order[: room - sum(shares[i] for i in sharing)]:
         shares[i] += 1

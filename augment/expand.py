@@ -109,7 +109,7 @@ def _drawn(plan: Plan, rows: Rows) -> Iterator[Made]:
             continue
         for parent, count in sorted(counts.items()):
             for n in range(count):
-                rng = random.Random(f"{_seed(rows.seed, n)}:{source}:{parent}")
+                rng = random.Random(f"{_seed(rows.seed, n)}:{source}:{parent}")  # nosec B311  # drawn again from a seed
                 if source == "noise":
                     child = noise(parents[parent], rows.schema, habits, rng, words)
                 else:

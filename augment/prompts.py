@@ -96,7 +96,7 @@ def write_brief(
             f"example {parent.id} is not among the {len(rows)} human train rows, which alone have "
             "children"
         )
-    rng = random.Random(f"{seed}:{parent.id}:brief")
+    rng = random.Random(f"{seed}:{parent.id}:brief")  # nosec B311  # drawn again from a seed
     key = next((k for k in schema.keys if parent.texts.get(k, "").strip()), "")
     style = profile.styles.get(key, profile.style)
     others = [e for e in rows if e.group != parent.group]

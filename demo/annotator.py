@@ -48,7 +48,7 @@ class Annotator:
         self._api = api
         self._project = project
         self._gold = gold
-        self._random = random.Random(seed)
+        self._random = random.Random(seed)  # nosec B311  # drawn again from a seed
         self._pace = pace
         self._sleep = sleep
         self.resubmitted = 0

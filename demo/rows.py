@@ -67,7 +67,7 @@ class Data:
 def load_data(folder: Path, seed: int, pool: int = POOL) -> Data:
     """The pool (seeded train rows less those whose text is in the test file), test and config."""
     train, test = read_rows(folder, "train"), read_rows(folder, "test")
-    drawn = random.Random(seed).sample(train, min(pool, len(train)))
+    drawn = random.Random(seed).sample(train, min(pool, len(train)))  # nosec B311  # drawn again from a seed
     tested = {normal(row.text) for row in test}
     kept = tuple(row for row in drawn if normal(row.text) not in tested)
     return Data(kept, tuple(test), config_of(train), len(drawn) - len(kept))

@@ -72,7 +72,7 @@ def load_base(
     try:
         source = converted(source)
         kind = base_kind(source)
-        tokenizer = AutoTokenizer.from_pretrained(source.folder, **PLACE)
+        tokenizer = AutoTokenizer.from_pretrained(source.folder, **PLACE)  # nosec B615  # a local folder
         model = _model(source, kind, pick_device(device), quantize)
     except (OSError, ValueError, RuntimeError, ImportError, SafetensorError) as error:
         raise BaseUnavailable(f"base {name!r} cannot be loaded: {_first_line(error)}") from error
@@ -88,8 +88,8 @@ def load_reader(name: str) -> Base:
     try:
         source = converted(source)
         kind = base_kind(source)
-        tokenizer = AutoTokenizer.from_pretrained(source.folder, **PLACE)
-        config = AutoConfig.from_pretrained(source.folder, **PLACE).get_text_config(decoder=True)
+        tokenizer = AutoTokenizer.from_pretrained(source.folder, **PLACE)  # nosec B615  # a local folder
+        config = AutoConfig.from_pretrained(source.folder, **PLACE).get_text_config(decoder=True)  # nosec B615  # a local folder
     except (OSError, ValueError, ImportError) as error:
         raise BaseUnavailable(f"base {name!r} cannot be read: {_first_line(error)}") from error
     _check_fast(source, tokenizer)
@@ -121,7 +121,7 @@ def _model(source: Source, kind: Kind, device: str, quantize: str) -> Any:
     if kind == "encoder":
         if quantize:
             raise BaseUnavailable(f"base {source.name!r} is an encoder; only causal ones quantise")
-        model = AutoModel.from_pretrained(
+        model = AutoModel.from_pretrained(  # nosec B615  # a local folder
             source.folder, use_safetensors=True, dtype=torch.float32, **PLACE
         )
         return model.to(device)
@@ -131,7 +131,7 @@ def _model(source: Source, kind: Kind, device: str, quantize: str) -> Any:
         from lora.nf4 import settings  # here: it imports bitsandbytes, which takes a second
 
         how |= {"quantization_config": settings(quantize, how["dtype"]), "device_map": device}
-    model, info = AutoModelForCausalLM.from_pretrained(
+    model, info = AutoModelForCausalLM.from_pretrained(  # nosec B615  # a local folder
         source.folder, use_safetensors=True, output_loading_info=True, **how, **PLACE
     )
     if missing := sorted(info["missing_keys"]):
@@ -141,7 +141,7 @@ def _model(source: Source, kind: Kind, device: str, quantize: str) -> Any:
 
 def _check_kin(source: Source) -> None:
     """Refuse weights of another kind than the config's before room is made for the model."""
-    config = AutoConfig.from_pretrained(source.folder, **PLACE)
+    config = AutoConfig.from_pretrained(source.folder, **PLACE)  # nosec B615  # a local folder
     with torch.device("meta"):
         wanted = list(AutoModelForCausalLM.from_config(config).state_dict())
     for path in source.weights:

@@ -267,7 +267,7 @@ class Followed:
         """The same version, made ready for schemas that were asked for meanwhile, and the cold
         start made anew when its pool or its base changed."""
         now = self.serving
-        assert now is not None
+        assert now is not None  # nosec B101  # for mypy and the reader
         engine = now.engine if now.opened else self._open(engines, None)[0]
         fitting = dict(self._fitting(engine, now.opened))
         kept = {d: x for d, x in now.ready.items() if d in fitting and not self._stale(now, x)}

@@ -166,5 +166,5 @@ def answering(network: Tree) -> Callable[[Loaded, Sequence[Inputs]], list[Answer
     from lora.causal.answer import Answerer, Limits  # here: an encoder's trainer needs none of it
     from lora.causal.network import CausalNetwork
 
-    assert isinstance(network, CausalNetwork)
+    assert isinstance(network, CausalNetwork)  # nosec B101  # for mypy and the reader
     return Answerer(network, Limits(seconds=JUDGE_S)).answer

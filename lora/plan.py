@@ -66,8 +66,8 @@ def plan_steps(
     """
     if not rows:
         raise ValueError("no train row carries an answer; there is nothing to learn from")
-    rng = random.Random(seed)
-    others = iter(_batches(random.Random(f"{seed} made"), made, steps, MADE) if made else ())
+    rng = random.Random(seed)  # nosec B311  # drawn again from a seed
+    others = iter(_batches(random.Random(f"{seed} made"), made, steps, MADE) if made else ())  # nosec B311  # drawn again from a seed
     plan: list[Step] = []
     for n, taken in enumerate(_batches(rng, rows, steps)):
         beside = _some(rng, names, NAMES), _some(rng, borrowed, BORROWED)

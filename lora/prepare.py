@@ -88,7 +88,7 @@ def _sample(texts: Sequence[str], seed: int) -> list[str]:
     """POOL_SAMPLE texts or POOL_CHARS of text, whichever is less."""
     drawn: list[str] = []
     room = POOL_CHARS
-    for text in random.Random(seed).sample(list(texts), min(POOL_SAMPLE, len(texts))):
+    for text in random.Random(seed).sample(list(texts), min(POOL_SAMPLE, len(texts))):  # nosec B311  # drawn again from a seed
         room -= len(text)
         if room < 0:
             break

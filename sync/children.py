@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
+import subprocess  # nosec B404  # lists, no shell
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -99,7 +99,7 @@ def _wait(
     child: subprocess.Popen[bytes] | None = None
     try:
         with _held():
-            child = subprocess.Popen(
+            child = subprocess.Popen(  # nosec B603  # a list of our own words
                 argv,
                 env=env,
                 stdin=subprocess.DEVNULL,

@@ -48,7 +48,7 @@ def harmed(
             ids = mine.keys() | theirs.keys()
             one, other = ({r: {label: m.get(r, NOTHING)} for r in ids} for m in (theirs, mine))
             rows = rows_of([one, other], {label: "f1"}, groups)
-            assert rows is not None
+            assert rows is not None  # nosec B101  # for mypy and the reader
             those, ours = (rows.score(i) for i in (0, 1))
             if those > ours:
                 p = look(rows, label, interval=False).p

@@ -10,7 +10,7 @@ import json
 import logging
 import os
 import signal
-import subprocess
+import subprocess  # nosec B404  # lists, no shell
 import sys
 import threading
 import time
@@ -128,7 +128,7 @@ class Supervisor:
 def _spawn(command: Command) -> subprocess.Popen[bytes]:
     command.log.parent.mkdir(parents=True, exist_ok=True)
     with command.log.open("ab") as sink:
-        return subprocess.Popen(
+        return subprocess.Popen(  # nosec B603  # a list of our own words
             list(command.argv),
             env=dict(command.env),
             stdin=subprocess.DEVNULL,

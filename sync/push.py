@@ -303,7 +303,7 @@ class _Asker:
             "tasks": [{"id": t.id, "data": t.data} for t in batch],
             "project": self.project,
             "label_config": self.terms.config,
-            "params": {"login": None, "password": None, "context": None},
+            "params": {"login": None, "password": None, "context": None},  # nosec B105  # no password
         }
         try:
             answer = self._post(body, VECTORS if vectors else {})

@@ -25,7 +25,7 @@ from metering import Metering
 
 logger = logging.getLogger(__name__)
 
-SECRET_HEADER = "X-Annotune-Secret"  # noqa: S105  # a header's name
+SECRET_HEADER = "X-Annotune-Secret"  # noqa: S105  # nosec B105  # a header's name
 DELETIONS = {"TASKS_DELETED", "ANNOTATIONS_DELETED"}
 LARGEST = 32_000_000  # bytes; an ANNOTATIONS_CREATED of a bulk action carries whole tasks
 ACTIONS = [

@@ -211,7 +211,7 @@ class Studio(Erasing, Tabbing):
         found = _asked(lambda: self._sdk.ml.list(project=_number(project)))
         return [read_backend(b) for b in found]
 
-    def connect_backend(
+    def connect_backend(  # nosec B107  # empty is none
         self, project: str, url: str, title: str, user: str = "", password: str = ""
     ) -> BackendInfo:
         """Connect a backend, interactive where annotators want it. Label Studio also registers a
@@ -227,7 +227,7 @@ class Studio(Erasing, Tabbing):
             )
         )
 
-    def rename_backend(
+    def rename_backend(  # nosec B107  # empty is none
         self, project: str, backend: int, url: str, title: str, user: str = "", password: str = ""
     ) -> BackendInfo:
         """Give a backend another title; url, project and auth go along or Label Studio fails."""

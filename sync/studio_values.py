@@ -170,11 +170,11 @@ class StudioLike(Protocol):
 
     def backends(self, project: str) -> list[BackendInfo]: ...
 
-    def connect_backend(
+    def connect_backend(  # nosec B107  # empty is none
         self, project: str, url: str, title: str, user: str = "", password: str = ""
     ) -> BackendInfo: ...
 
-    def rename_backend(
+    def rename_backend(  # nosec B107  # empty is none
         self, project: str, backend: int, url: str, title: str, user: str = "", password: str = ""
     ) -> BackendInfo: ...
 

@@ -22,7 +22,7 @@ LEAST = 0.5  # the lowest bar that the bands are good for
 
 
 def _drawn(count: int) -> Marks:
-    rng = random.Random("5:minhash")
+    rng = random.Random("5:minhash")  # nosec B311  # drawn again from a seed
     return np.array([rng.getrandbits(64) | 1 for _ in range(count)], np.uint64)
 
 

@@ -128,7 +128,7 @@ def _near_by_meaning(
     context: Context,
     thresholds: Thresholds,
 ) -> list[str | None]:
-    assert context.embed is not None
+    assert context.embed is not None  # nosec B101  # for mypy and the reader
     own = row_vectors(context.embed, [m.texts for m in made])
     people = row_vectors(context.embed, [e.texts for e in _by_id(context)])
     for first, block in cosines(own, people):

@@ -147,7 +147,7 @@ class Answerer:
 def warm_up(network: Tree) -> None:
     """Answer something, so that no annotator waits for what is made once: a tokenizer's grammars
     take a second."""
-    assert isinstance(network, CausalNetwork)
+    assert isinstance(network, CausalNetwork)  # nosec B101  # for mypy and the reader
     loaded = Loaded("warm-up", read_schema(WARM), network.prepare({}), {})
     Answerer(network, Limits(tokens=2)).answer(loaded, [Inputs({"text": "warm up"})])
 

@@ -193,7 +193,7 @@ class Decoder:
 
     def _read(self, group: _Group) -> None:
         """Some more tokens of prompts; those that are through say their first token."""
-        assert group.read is not None
+        assert group.read is not None  # nosec B101  # for mypy and the reader
         chosen: list[_Seq] = []
         for i, seq in enumerate(group.reading):
             if not self._follow(group, seq, i) and (len(chosen) + 1) * _rest(
@@ -218,7 +218,7 @@ class Decoder:
 
     def _follow(self, group: _Group, seq: _Seq, place: int) -> bool:
         """Copy what another prompt has read of the same beginning; True: wait until it has."""
-        assert group.read is not None
+        assert group.read is not None  # nosec B101  # for mypy and the reader
         for other in (*group.speaking, *group.reading[:place]):
             alike = min(common([seq.ids, other.ids[: other.prompt]]), len(seq.ids) - 1)
             if alike < seq.fed + WORTH:
@@ -226,7 +226,7 @@ class Decoder:
             if other.fed < alike:
                 return True
             source = group.spoken if other in group.speaking else group.read
-            assert source is not None
+            assert source is not None  # nosec B101  # for mypy and the reader
             group.read.copy(seq.slot, source, other.slot, alike)
             seq.fed = alike
         return False
@@ -234,7 +234,7 @@ class Decoder:
     def _move(self, group: _Group, seqs: Sequence[_Seq]) -> None:
         """From those that are read to those that speak."""
         group.spoken = group.spoken or Slots(self._net.layers)
-        assert group.read is not None
+        assert group.read is not None  # nosec B101  # for mypy and the reader
         for seq in seqs:
             slot = group.spoken.add()
             group.spoken.copy(slot, group.read, seq.slot, seq.fed)
@@ -245,7 +245,7 @@ class Decoder:
     # speaking
 
     def _speak(self, group: _Group) -> None:
-        assert group.spoken is not None
+        assert group.spoken is not None  # nosec B101  # for mypy and the reader
         seqs = sorted(group.speaking, key=lambda s: s.slot)
         ids = torch.tensor([[s.ids[-1]] for s in seqs])
         states = self._forward(group.spoken, seqs, ids)
@@ -292,7 +292,7 @@ class Decoder:
 
     def _is_idle(self, seq: _Seq) -> bool:
         """Whether a line that has just ended adds nothing to the answer."""
-        assert seq.job.idle is not None
+        assert seq.job.idle is not None  # nosec B101  # for mypy and the reader
         whole = answer_text(self._tokenizer, seq.said).split("\n")[:-1]
         new, seq.lines = whole[seq.lines :], len(whole)
         return any([seq.job.idle(line) for line in new])
@@ -301,10 +301,10 @@ class Decoder:
 
     def _leave(self, group: _Group, seq: _Seq, why: Why) -> None:
         if seq in group.speaking:
-            assert group.spoken is not None
+            assert group.spoken is not None  # nosec B101  # for mypy and the reader
             _give_up(group.spoken, group.speaking, seq)
         else:
-            assert group.read is not None
+            assert group.read is not None  # nosec B101  # for mypy and the reader
             _give_up(group.read, group.reading, seq)
         said = seq.said
         text = answer_text(

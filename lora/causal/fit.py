@@ -169,7 +169,7 @@ def hold_back(rows: Sequence[TokenRow], seed: int) -> tuple[list[TokenRow], list
     if len(scored) * HELD < FEWEST_HELD:
         return [], list(rows)
     groups = sorted({r.group for r in scored})
-    random.Random(seed).shuffle(groups)
+    random.Random(seed).shuffle(groups)  # nosec B311  # drawn again from a seed
     most = min(MOST_HELD, int(HELD * len(scored)))
     apart: set[str] = set()
     count = 0

@@ -65,7 +65,7 @@ class Need:
 def facts_of(folder: Path) -> Facts:
     """A base's size by its config.json; raises BaseUnavailable when it is no causal model's."""
     try:
-        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)  # nosec B615  # a local folder
         with torch.device("meta"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             model = AutoModelForCausalLM.from_config(config)

@@ -36,10 +36,10 @@ def plan_steps(
     """
     if not rows:
         raise ValueError("no train row carries an answer; there is nothing to learn from")
-    plan = _batches(random.Random(seed), rows, steps, BATCH)
+    plan = _batches(random.Random(seed), rows, steps, BATCH)  # nosec B311  # drawn again from a seed
     if not made:
         return plan
-    beside = _batches(random.Random(f"{seed} made"), made, steps, MADE)
+    beside = _batches(random.Random(f"{seed} made"), made, steps, MADE)  # nosec B311  # drawn again from a seed
     return [(*human, *others) for human, others in zip(plan, beside, strict=True)]
 
 

@@ -29,8 +29,8 @@ def chat_of(base: str) -> tuple[Chat, Room]:
     if source.gguf:
         how["gguf_file"] = source.gguf
     try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(source.folder, **how)
-        config = transformers.AutoConfig.from_pretrained(source.folder, **how)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(source.folder, **how)  # nosec B615  # a local folder
+        config = transformers.AutoConfig.from_pretrained(source.folder, **how)  # nosec B615  # a local folder
     except (OSError, ValueError, ImportError) as error:
         raise BaseUnavailable(f"the tokenizer of {base!r} cannot be read: {error}") from error
     most = int(getattr(config, "max_position_embeddings", 0) or CONTEXT)

@@ -87,7 +87,7 @@ class _Slots(CacheLayerMixin):  # type: ignore[misc]
     def update(
         self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
     ) -> KeyValue:
-        assert self._at is not None
+        assert self._at is not None  # nosec B101  # for mypy and the reader
         rows, some, places = self._at
         self._make_room(key_states[0], value_states[0], self._count, self._reach)
         self.keys[rows, :, places] = key_states.transpose(1, 2)

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-from xml.sax.saxutils import quoteattr
+from xml.sax.saxutils import quoteattr  # nosec B406  # only quotes
 
 from label_config.snapshot_json import snapshot_to_json
 from label_config.values import Choice, Example, Region, Side, Snapshot, Span
@@ -91,12 +91,12 @@ def from_folder(folder: Path, judged: int = MOST_JUDGED) -> Rows:
     raw = list(_read(folder, "train"))
     tested = [r for r in _read(folder, "test")] if _file(folder, "test") else []
     if not tested:
-        random.Random(DRAWN).shuffle(raw)
+        random.Random(DRAWN).shuffle(raw)  # nosec B311  # drawn again from a seed
         cut = int(PART * len(raw))
         tested, raw = raw[:cut], raw[cut:]
     seen = {_normal(r[TEXT]) for r in tested}
     kept = [r for r in raw if _normal(r[TEXT]) not in seen]
-    random.Random(DRAWN).shuffle(tested)
+    random.Random(DRAWN).shuffle(tested)  # nosec B311  # drawn again from a seed
     path = folder / CONFIG
     config = path.read_text(encoding="utf-8") if path.is_file() else write_config([*raw, *tested])
     ask, judge = examples(kept, "train"), examples(tested[:judged], "holdout")
@@ -181,7 +181,7 @@ def at_most(rows: Rows, most: int, seed: int) -> tuple[Example, ...]:
     """The rows to ask for of one run: all, or so many drawn by its seed."""
     if len(rows.ask) <= most:
         return rows.ask
-    return tuple(random.Random(f"{seed} rows").sample(rows.ask, most))
+    return tuple(random.Random(f"{seed} rows").sample(rows.ask, most))  # nosec B311  # drawn again from a seed
 
 
 def dealt(ask: Sequence[Example], project: str, share: float) -> tuple[Example, ...]:

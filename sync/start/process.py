@@ -10,7 +10,7 @@ import json
 import os
 import signal
 import socket
-import subprocess
+import subprocess  # nosec B404  # lists, no shell
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -67,7 +67,7 @@ def start(
     log = folder / f"{name}.log"
     with log.open("ab") as out:
         try:
-            popen = subprocess.Popen(
+            popen = subprocess.Popen(  # nosec B603  # a list of our own words
                 list(command),
                 stdin=subprocess.DEVNULL,
                 stdout=out,

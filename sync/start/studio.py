@@ -121,7 +121,7 @@ def studio_environment(
         "LABEL_STUDIO_USERNAME": account.email,
         "LABEL_STUDIO_PASSWORD": account.password,
         "LABEL_STUDIO_USER_TOKEN": account.legacy_token,
-        "LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN": "true",
+        "LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN": "true",  # nosec B105  # a switch
         "LABEL_STUDIO_DISABLE_SIGNUP_WITHOUT_LINK": "true",
         "LABEL_STUDIO_TASK_LOCK_TTL": str(lock_s),
         "LABEL_STUDIO_ML_BLOCK_LOCAL_IP": "false",

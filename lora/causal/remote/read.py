@@ -101,7 +101,7 @@ def _logprobs(choice: Any) -> tuple[float | None, ...] | None:
     return tuple(None if p is None else float(p) for p in found)
 
 
-def read_message(raw: bytes, secret: str = "") -> str:
+def read_message(raw: bytes, secret: str = "") -> str:  # nosec B107  # empty is none
     """What a server says of an error: OpenAI's form, FastAPI's, or its first line. `secret` is
     blotted out, wherever it stands."""
     try:
