@@ -31,6 +31,15 @@ def text(rng: random.Random) -> str:
     )
 
 
+def spiced(rng: random.Random, value: Any) -> Any:
+    """The value with all its texts changed, and some of them another's."""
+    if isinstance(value, str):
+        return rng.choice([value, value + text(rng), text(rng) + value, text(rng), text(rng)])
+    if isinstance(value, list):
+        return [spiced(rng, item) for item in value]
+    return {k: spiced(rng, v) for k, v in value.items()} if isinstance(value, dict) else value
+
+
 def odd(rng: random.Random) -> Any:
     """A value that nobody expects there."""
     return rng.choice(

@@ -22,9 +22,9 @@ from lora.networks import network_of
 from lora.store import ProjectStore, Store
 from sync import lineage
 from sync.operate import NoSuchVersion
-from tests.fuzz.conftest import committed
 from tests.fuzz.mutate import draw, json_like, text, wire
 from tests.fuzz.running import fuzz
+from tests.fuzz.serving import committed
 from tests.lora.made import CONFIG
 
 BESIDE = {

@@ -10,18 +10,9 @@ import pytest
 from flask.testing import FlaskClient
 
 from tests.fuzz.held import ask
-from tests.fuzz.mutate import draw, json_like, text
+from tests.fuzz.mutate import draw, json_like, spiced
 from tests.fuzz.running import fuzz
 from tests.fuzz.samples import SAMPLES
-
-
-def spiced(rng: Any, value: Any) -> Any:
-    """The value with all its texts changed, and some of them another's."""
-    if isinstance(value, str):
-        return rng.choice([value, value + text(rng), text(rng) + value, text(rng), text(rng)])
-    if isinstance(value, list):
-        return [spiced(rng, item) for item in value]
-    return {k: spiced(rng, v) for k, v in value.items()} if isinstance(value, dict) else value
 
 
 def test_texts_of_every_plane(backend: FlaskClient) -> None:
