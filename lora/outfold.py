@@ -2,7 +2,8 @@
 
 Each of `folds` models is fitted as the candidate is, without the groups it then answers. That costs
 a training a fold, so it is off unless ops ask for it. It buys two things: probabilities that are
-worth what they say (a temperature for each control of one label, lora/ece.py measures it), and more
+worth what they say (a temperature for each control of one label, and a level for each of its
+labels; lora/ece.py measures it), and more
 rows for the gate while few are blind: those answered since the champion's snapshot, which it never
 saw. These are no fair sample: the champion chose to ask the least certain, and people saw what it
 said; so the gate says how many such rows there were.
@@ -20,6 +21,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from scipy.optimize import minimize  # type: ignore[import-untyped]
 
 from label_config.controls import Schema
 from label_config.values import Example
@@ -29,6 +31,7 @@ from lora.crossfit import deal
 from lora.errors import BrokenAdapter
 from lora.examples import chosen
 from lora.fit import Fitted, fit, write_adapter
+from lora.forms.paths import is_tree
 from lora.loaded import open_folder, ready
 from lora.network import Network
 from lora.paired import Floats
@@ -40,7 +43,11 @@ Judge = Callable[[Path, Sequence[Example]], Mapping[str, Any]]
 
 WIDE = 0.5  # how far from 1, as a logarithm, a temperature may well lie before anybody looks
 LEAST = 20  # answers; fewer say nothing of a temperature
-GRID = np.exp(np.linspace(np.log(0.2), np.log(8.0), 200))
+HEATS = (float(np.log(0.2)), float(np.log(8.0)))
+SPREAD = 0.2
+"""How far from 0 what is added to a label's logit may well lie. A temperature alone leaves what
+lies with single labels (Alexandari et al. 2020, arXiv:1901.06852). Chosen on train rows, together
+with that it is added at all (docs/benchmarks.md)."""
 
 
 @dataclass(frozen=True)
@@ -81,9 +88,10 @@ def fold_models(
 def cooled(
     base: Base, schema: Schema, fitted: Fitted, folds: Sequence[Fold]
 ) -> tuple[Fitted, dict[str, float]]:
-    """The candidate with logits divided by the temperature at which the folds' answers are
-    likeliest, and these by control; what it answers stays the same. Options of a task's own are
-    left alone."""
+    """The candidate with logits divided by the temperature, and moved by the level of each label
+    of a flat list, at which the folds' answers are likeliest; the temperatures by control. An
+    answer that hung by a thread can change: it is calibrated before it is judged. Options of a
+    task's own are left alone."""
     if not folds:
         return fitted, {}
     network = Network(base)
@@ -107,24 +115,47 @@ def cooled(
                 gold += [right for _, right in rows]
         if len(gold) < LEAST:
             continue
-        found = temperature(torch.cat(tables).double().numpy(), np.array(gold))
+        spread = 0.0 if is_tree(c) else SPREAD  # a tree's rows are places, not labels
+        warm, levels = settle(torch.cat(tables).double().numpy(), np.array(gold), spread)
         head = heads[c.name]
-        heads[c.name] = replace(head, weight=head.weight / found, bias=head.bias / found)
-        warmth[c.name] = found
+        bias = head.bias / warm
+        if spread:
+            bias = bias + torch.from_numpy(levels).to(bias)
+        heads[c.name] = replace(head, weight=head.weight / warm, bias=bias)
+        warmth[c.name] = warm
     return replace(fitted, heads=heads), warmth
 
 
-def temperature(logits: Floats, gold: npt.NDArray[np.int64]) -> float:
-    """What to divide logits [rows, labels] by, so that the right answers are likeliest; drawn to 1
-    where rows are few."""
-    losses = []
-    for t in GRID:
-        scaled = logits / t
+def settle(
+    logits: Floats, gold: npt.NDArray[np.int64], spread: float = SPREAD
+) -> tuple[float, Floats]:
+    """What to divide logits [rows, labels] by and then to add to each label, so that the right
+    answers are likeliest; drawn to 1 and 0 where rows are few. `spread` 0: nothing is added."""
+    rows, labels = np.arange(len(gold)), logits.shape[1]
+
+    def loss(x: Floats) -> tuple[float, Floats]:
+        heat, levels = float(x[0]), x[1:]
+        cooler = logits / np.exp(heat)
+        scaled = cooler + levels if spread else cooler
         scaled = scaled - scaled.max(axis=1, keepdims=True)
-        chances = scaled - np.log(np.exp(scaled).sum(axis=1, keepdims=True))
-        likely = chances[np.arange(len(gold)), gold].sum()
-        losses.append(-likely + np.log(t) ** 2 / (2 * WIDE**2))
-    return float(GRID[int(np.argmin(losses))])
+        chances = np.exp(scaled)
+        chances /= chances.sum(axis=1, keepdims=True)
+        value = -float(np.log(np.maximum(chances[rows, gold], 1e-300)).sum())
+        apart = chances
+        apart[rows, gold] -= 1
+        slope = np.zeros_like(x)
+        slope[0] = -float((apart * cooler).sum()) + heat / WIDE**2
+        value += heat**2 / (2 * WIDE**2)
+        if spread:
+            slope[1:] = apart.sum(axis=0) + levels / spread**2
+            value += float((levels**2).sum()) / (2 * spread**2)
+        return value, slope
+
+    start = np.zeros(1 + (labels if spread else 0))
+    bounds = [HEATS, *[(None, None)] * (len(start) - 1)]
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x
+    added: Floats = found[1:] - found[1:].mean() if spread else np.zeros(labels)
+    return float(np.exp(found[0])), added
 
 
 def fresh_rows(place: ProjectStore, champion: Path, rows: Sequence[Example]) -> list[Example]:

@@ -23,7 +23,7 @@ WEIGHTS = "model.safetensors"
 FIT = 7
 """Raised when the fit itself changes, so that an old adapter is not taken for a new one's."""
 
-CALIBRATION = 1
+CALIBRATION = 2
 """Raised when another calibration is made of the same folds' answers (lora/outfold.py)."""
 
 CAUSAL_FIT = 1

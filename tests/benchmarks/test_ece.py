@@ -41,7 +41,7 @@ def test_a_cell_is_not_run_again_unless_it_was_made_otherwise(tmp_path: Path) ->
 
 
 @pytest.mark.model
-def test_a_cell_says_what_is_served_and_folds_change_only_the_probabilities() -> None:
+def test_a_cell_says_what_is_served_plain_and_calibrated() -> None:
     tokenizer = tiny_tokenizer()
     source = Source("tiny", "annotune/tiny", Path("nowhere"))
     tiny: Base = as_base(source, "0" * 64, tokenizer, tiny_model(len(tokenizer)))
@@ -56,7 +56,7 @@ def test_a_cell_says_what_is_served_and_folds_change_only_the_probabilities() ->
     asked = {e.texts["text"] for e in made.asked}
     assert not asked & {e.texts["text"] for e in made.train}
     plain, folded = (measure(tiny, made, folds) for folds in (0, 2))
-    assert plain["n"] == folded["n"] == 20 and plain["accuracy"] == folded["accuracy"]
+    assert plain["n"] == folded["n"] == 20
     assert plain["temperature"] == 1.0 != folded["temperature"]
     assert plain["sure"] != folded["sure"]
     assert measure(tiny, replace(made, fitted=made.fitted), 0) == plain
