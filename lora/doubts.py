@@ -13,16 +13,17 @@ from lora.atomic import read_json, write_atomic
 from lora.store import ProjectStore
 
 KEPT = 3  # snapshots whose doubts stay; people look at the newest one's
-JUDGED = ("one", "ordinal", "many")
+JUDGED = ("one", "ordinal", "many", "spans")
 """Forms of controls whose answers can be doubted, where their labels are the config's."""
 
 
 @dataclass(frozen=True)
 class Doubt:
     """A row that the model disagrees with, in the control where it does so most. `given`, `said`:
-    the labels of the answer, and of the model; `margin`: the chance of what was given less that of
-    what the model says instead, below 0; `sure`: the model is as sure of its own label as it is of
-    that label's own rows, so that confident learning counts the answer as wrong."""
+    the labels of the answer, and of the model (of spans those of the words most in doubt, none
+    where nothing is marked); `margin`: the chance of what was given less that of what the model
+    says instead, below 0; `sure`: the model is as sure of its own label as it is of that label's
+    own rows, so that confident learning counts the answer as wrong."""
 
     row: str
     task: int

@@ -4,7 +4,8 @@ Confident learning (Northcutt, Jiang, Chuang 2021, arXiv:1911.00068) on out-of-f
 few lines of numpy: cleanlab does the same on one label of several, brings its own way to say it for
 every other kind, and would be a dependency for these lines. Judges are lora/crossfit.py's: frozen
 embeddings and a logistic regression a fold, which leaves no time to learn a wrong label by heart.
-Spans, numbers, comparisons, texts and options of a task's own are not judged.
+Spans are judged by what the same words are marked as elsewhere (lora/mismarked.py) and come after
+all others; numbers, comparisons, texts and options of a task's own are not judged.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from label_config.values import Example
 from lora.crossfit import FOLDS, Embedder, Odds, crossfit, deal
 from lora.doubts import Doubt
 from lora.examples import chosen
+from lora.mismarked import of_spans
 from lora.start import FROZEN_STRENGTH, Floats, logistic
 
 Ints = npt.NDArray[np.int64]
@@ -36,7 +38,8 @@ def doubts(
 ) -> list[Doubt]:
     """The human train rows that models of other rows disagree with, the worst first: by margin.
     To put first what confident learning counts as wrong finds fewer where labels are many, and the
-    chance of the label given alone fewer where mistakes are likely ones (docs/benchmarks.md)."""
+    chance of the label given alone fewer where mistakes are likely ones (docs/benchmarks.md). Rows
+    of which only spans are doubted come behind: their margins are no model's."""
     found: dict[str, Doubt] = {}
     odds = crossfit(embed, schema, examples, pool, seed, folds, SINGLE).out_of_fold
     for control in (c for c in schema.controls if c.options is None):
@@ -44,7 +47,14 @@ def doubts(
             _keep_worst(found, of_one(control, examples, odds))
         elif control.form == "many":
             _keep_worst(found, _of_many(embed, control, examples, seed, folds))
-    return sorted(found.values(), key=lambda d: (d.margin, d.row))
+    marked: dict[str, Doubt] = {}
+    for control in (c for c in schema.controls if c.form == "spans" and c.options is None):
+        _keep_worst(marked, [d for d in of_spans(control, examples) if d.row not in found])
+    return [d for some in (found, marked) for d in _in_order(some)]
+
+
+def _in_order(some: Mapping[str, Doubt]) -> list[Doubt]:
+    return sorted(some.values(), key=lambda d: (d.margin, d.row))
 
 
 def _keep_worst(found: dict[str, Doubt], more: Sequence[Doubt]) -> None:

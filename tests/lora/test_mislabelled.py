@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from label_config import Example, read_schema
-from label_config.values import Choice
+from label_config.values import Choice, Span
 from lora.base import Base
 from lora.crossfit import Embedder
 from lora.doubts import KEPT, Doubt, Doubts
@@ -90,6 +90,25 @@ def test_controls_that_nothing_judges_are_left_alone(embed: Embedder) -> None:
     assert doubts(embed, read_schema(config(number)), examples) == []
     assert doubts(embed, read_schema(config(CHOICES.format(""))), examples) == []
     assert doubts(embed, read_schema(config(CHOICES.format(""))), []) == []
+
+
+def test_rows_of_which_only_spans_are_doubted_come_last(embed: Embedder) -> None:
+    labels = '<Labels name="s" toName="t"><Label value="song"/><Label value="colour"/></Labels>'
+    examples = [
+        replace(e, answers=(*e.answers, Span("s", "t", at, at + len(w), w, (label,))))
+        for e in rows({"music": ("music",), "paint": ("paint",)})
+        for w, label in (("song", "song"), ("red", "colour"))
+        if (at := e.texts["text"].find(w)) >= 0
+    ]
+    spans = replace(examples[4], answers=examples[4].answers[:1])
+    both = replace(examples[6], answers=(Choice("c", "t", ("paint",)),))
+    changed = [spans if e.id == spans.id else both if e.id == both.id else e for e in examples]
+    found = doubts(embed, read_schema(config(CHOICES.format("") + labels)), changed)
+    assert (found[0].row, found[0].control) == (both.id, "c")
+    assert (found[-1].row, found[-1].control, found[-1].said) == (spans.id, "s", ("song",))
+    assert [d.control for d in found] == sorted(d.control for d in found)
+    (only,) = doubts(embed, read_schema(config(labels)), changed[:6])
+    assert (only.row, only.given) == (spans.id, ())
 
 
 def doubt(number: int) -> Doubt:
