@@ -30,6 +30,7 @@ from lora.store import ProjectStore, Store, write_atomic
 from sync.connect import connect
 from sync.loop import turn
 from sync.service import Service
+from tests.faults.seeds import seeds
 from tests.faults.test_studio_faults import check, people_work
 from tests.lora.conftest import make_version, project, schema, store, tiny
 from tests.lora.made import MakeVersion
@@ -39,7 +40,6 @@ from tests.sync.house import House, open_house
 
 __all__ = ["make_version", "project", "schema", "store", "tiny"]  # fixtures of that room
 
-SEED = 7
 Damage = Callable[[Path], None]
 
 
@@ -49,18 +49,22 @@ def live(store: Store, tiny: Base) -> Iterator[Live]:
         yield live
 
 
-def cut(name: str, share: float = 0.5) -> Damage:
+def cut(name: str, drawn: random.Random) -> Damage:
     def damage(folder: Path) -> None:
         raw = (folder / name).read_bytes()
-        (folder / name).write_bytes(raw[: int(len(raw) * share)])
+        (folder / name).write_bytes(raw[: drawn.randrange(1, len(raw) - 8)])
 
     return damage
 
 
-def flip(name: str) -> Damage:
+def empty(name: str) -> Damage:
+    return lambda folder: (folder / name).write_bytes(b"") and None
+
+
+def flip(name: str, drawn: random.Random) -> Damage:
     def damage(folder: Path) -> None:
         raw = bytearray((folder / name).read_bytes())
-        raw[random.Random(SEED).randrange(len(raw))] ^= 1
+        raw[drawn.randrange(len(raw))] ^= 1 << drawn.randrange(8)
         (folder / name).write_bytes(raw)
 
     return damage
@@ -100,21 +104,25 @@ def linked(folder: Path) -> None:
 
 
 FILES = (LORA, LORA_CONFIG, "heads.safetensors", "heads.json", MANIFEST)
-DAMAGES: dict[str, Damage] = {
-    **{f"cut {name}": cut(name) for name in FILES},
-    **{f"empty {name}": cut(name, 0.0) for name in FILES},
-    **{f"a bit of {name}": flip(name) for name in FILES[:4]},
-    **{f"no {name}": lose(name) for name in FILES},
-    "another base": lambda folder: resign(folder, base_revision="f" * 64),
-    "another rank": tensors(wrong_rank),
-    "numbers that are none": tensors(lambda t: next(iter(t.values())).fill_(float("inf"))),
-    "a head of nothing": lose_a_head,
-    "a link": linked,
-    "nothing at all": lambda folder: shutil.rmtree(folder),
-    "a file too many": lambda folder: (folder / "code.py").write_text("import os") and None,
-}
 
 
+def damages(drawn: random.Random) -> dict[str, Damage]:
+    return {
+        **{f"cut {name}": cut(name, drawn) for name in FILES},
+        **{f"empty {name}": empty(name) for name in FILES},
+        **{f"a bit of {name}": flip(name, drawn) for name in FILES[:4]},
+        **{f"no {name}": lose(name) for name in FILES},
+        "another base": lambda folder: resign(folder, base_revision="f" * 64),
+        "another rank": tensors(wrong_rank),
+        "numbers that are none": tensors(lambda t: next(iter(t.values())).fill_(float("inf"))),
+        "a head of nothing": lose_a_head,
+        "a link": linked,
+        "nothing at all": lambda folder: shutil.rmtree(folder),
+        "a file too many": lambda folder: (folder / "code.py").write_text("import os") and None,
+    }
+
+
+@pytest.mark.parametrize("seed", seeds())
 def test_whatever_happens_to_an_adapter_the_last_good_one_serves_and_it_is_said(
     live: Live,
     store: Store,
@@ -123,13 +131,15 @@ def test_whatever_happens_to_an_adapter_the_last_good_one_serves_and_it_is_said(
     make_version: MakeVersion,
     schema: Schema,
     monkeypatch: pytest.MonkeyPatch,
+    seed: int,
 ) -> None:
     monkeypatch.setattr("lora.follow.RETRY_S", 0.02)
+    drawn = damages(random.Random(f"damage {seed}"))
     good = make_version(1)
     project.move_current(None, good.version, "gate", "")
     until(lambda: version(live, schema) == good.version)
     tasks = [Task(1, "1", {"text": "play the red song"})]
-    for number, (name, damage) in enumerate(DAMAGES.items(), 2):
+    for number, (name, damage) in enumerate(drawn.items(), 2):
         bad = make_version(number)
         damage(project.adapter_folder(bad.version))
         with pytest.raises(Exception, match=f"(?s){bad.version}|does not|code.py|manifest"):
@@ -156,13 +166,14 @@ def _said(live: Live, bad: str) -> bool:
     return told["wanted"] == bad and bool(told["error"]) and told["version"] != bad
 
 
+@pytest.mark.parametrize("seed", seeds())
 def test_it_serves_from_a_store_that_cannot_be_written(
-    live: Live, project: ProjectStore, make_version: MakeVersion, schema: Schema
+    live: Live, project: ProjectStore, make_version: MakeVersion, schema: Schema, seed: int
 ) -> None:
     first, second = make_version(1), make_version(2)
     project.move_current(None, first.version, "gate", "")
     until(lambda: version(live, schema) == first.version)
-    (project.adapter_folder(second.version) / LORA).write_bytes(b"")
+    cut(LORA, random.Random(f"read-only {seed}"))(project.adapter_folder(second.version))
     point(project, second.version)
     full = OSError(errno.EROFS, os.strerror(errno.EROFS))
     with mock.patch("lora.atomic.tempfile.mkstemp", side_effect=full):
@@ -183,7 +194,7 @@ def house(tmp_path: Path) -> Iterator[House]:
 
 def test_a_full_disk_at_any_write_loses_nothing_and_is_said(house: House) -> None:
     service, real = Service(house.world), os.fsync
-    for place in range(6):
+    for place in range(6 + len(seeds(0))):
         for n in range(12):
             house.studio.add_task(f"{place:b} {n * 7919:b} {n}")
         people_work(house)
@@ -214,13 +225,14 @@ def test_a_full_disk_at_any_write_loses_nothing_and_is_said(house: House) -> Non
     assert not list(house.world.store.root.rglob(".*.json.*")), "nothing half written is left"
 
 
-def test_a_full_disk_under_the_log_loses_nothing_and_is_said(house: House) -> None:
-    service = Service(house.world)
+@pytest.mark.parametrize("seed", seeds())
+def test_a_full_disk_under_the_log_loses_nothing_and_is_said(house: House, seed: int) -> None:
+    service, drawn = Service(house.world), random.Random(f"full {seed}")
     people_work(house)
     for n in range(60):
         house.studio.add_task(f"much to say {n} " * 200)
     with house.world.log._writer.connect() as db:
-        pages = db.execute(text("PRAGMA page_count")).scalar()
+        pages = db.execute(text("PRAGMA page_count")).scalar() + drawn.randrange(12)
     limits: list[Any] = []
 
     def small(connection: Any, *_: object) -> None:

@@ -4,7 +4,6 @@ is said. Over the real wire, with the real client (tests/faults/label_studio.py)
 from __future__ import annotations
 
 import logging
-import os
 import random
 from collections.abc import Iterator
 from contextlib import closing
@@ -24,10 +23,11 @@ from sync.service import Service
 from sync.status import status
 from sync.studio import Studio
 from tests.faults.label_studio import Fault, Wire, at_one_moment, label_studio
+from tests.faults.seeds import seeds
 from tests.sync.house import ANSWER, House, open_house
 
 LEGACY = "0123456789abcdef0123456789abcdef01234567"
-PLACES = 5 if os.environ.get("ANNOTUNE_FUZZ") else 2  # of a turn's nine or more requests
+PLACES = len(seeds(2))  # of a turn's nine or more requests
 HOURS = timedelta(hours=1)
 pytestmark = pytest.mark.filterwarnings("ignore:The `parse_obj` method:DeprecationWarning")
 
@@ -142,28 +142,33 @@ def test_a_fault_that_passes_is_not_even_noticed(wired: tuple[House, Wire]) -> N
     check(house)
 
 
-def test_a_page_changes_under_the_reader(wired: tuple[House, Wire]) -> None:
+@pytest.mark.parametrize("seed", seeds())
+def test_a_page_changes_under_the_reader(wired: tuple[House, Wire], seed: int) -> None:
     house, wire = wired
     studio, tasks = house.studio, list(house.studio.tasks)
+    drawn = random.Random(f"page {seed}")
     for task in tasks:  # everything has changed: five pages
         studio.tasks[task] = replace(studio.tasks[task], updated_at=studio.now() + HOURS)
 
     def meanwhile() -> None:
-        studio.annotate(tasks[2], ANSWER)
-        studio.tasks.pop(tasks[11], None)
+        there = [t for t in tasks if t in studio.tasks]
+        for task in drawn.sample(there, 3):
+            studio.annotate(task, ANSWER)
+        del studio.tasks[drawn.choice(there)]
         studio.add_task("came while a page was read")
 
-    wire.script = [Fault(), *[Fault("api/tasks", meanwhile=meanwhile)] * 3]
+    wire.script = [Fault(), *[Fault("api/tasks", meanwhile=meanwhile)] * drawn.randint(1, 5)]
     for _ in range(2):
         turn(house.world, "1", sweep=True)
     assert len(wire.script) == 0
     check(house)
 
 
-def test_more_tasks_of_one_moment_than_a_page_holds(wired: tuple[House, Wire]) -> None:
+@pytest.mark.parametrize("seed", seeds())
+def test_more_tasks_of_one_moment_than_a_page_holds(wired: tuple[House, Wire], seed: int) -> None:
     house, _ = wired
-    studio = house.studio
-    for task in list(studio.tasks)[:20]:
+    studio, drawn = house.studio, random.Random(f"moment {seed}")
+    for task in drawn.sample(list(studio.tasks), drawn.randint(8, 28)):
         studio.annotate(task, ANSWER)
     at_one_moment(studio, studio.now())
     for _ in range(2):
@@ -171,7 +176,7 @@ def test_more_tasks_of_one_moment_than_a_page_holds(wired: tuple[House, Wire]) -
     check(house)
 
 
-@pytest.mark.parametrize("hours", [-48, 48])
+@pytest.mark.parametrize("hours", [-48, 48, -1000, -1, 9][: len(seeds(2))])
 def test_clocks_that_differ_by_days(
     wired: tuple[House, Wire], monkeypatch: pytest.MonkeyPatch, hours: int
 ) -> None:
@@ -196,7 +201,7 @@ def test_clocks_that_differ_by_days(
     check(house)
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", seeds(2))
 def test_its_clock_is_set_back(
     wired: tuple[House, Wire], monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
@@ -217,7 +222,8 @@ def test_its_clock_is_set_back(
     check(house)
 
 
-def test_a_token_that_ends_between_two_pages(wired: tuple[House, Wire]) -> None:
+@pytest.mark.parametrize("pages", range(1, 1 + len(seeds())))
+def test_a_token_that_ends_between_two_pages(wired: tuple[House, Wire], pages: int) -> None:
     house, wire = wired
     studio = house.studio
     for task in list(studio.tasks):
@@ -225,7 +231,7 @@ def test_a_token_that_ends_between_two_pages(wired: tuple[House, Wire]) -> None:
     for task in list(studio.tasks)[:9]:
         studio.annotate(task, ANSWER)
     service = Service(house.world)
-    wire.script = [Fault("page_size=7"), Fault("page_size=7"), *[Fault(status=401)] * 40]
+    wire.script = [*[Fault("page_size=7")] * pages, *[Fault(status=401)] * 40]
     service.turn("1")
     assert "refuses the token" in service.health()["projects"]["1"]["problem"]
     assert house.world.log.cursor("1") is not None
@@ -250,14 +256,18 @@ def odd(hook: Any, change: str) -> list[Any]:
     }[change]
 
 
+@pytest.mark.parametrize("time", seeds())
 @pytest.mark.parametrize(
     "change",
     ["gone", "switched off", "another secret", "not called for TASKS_DELETED", "there 2 times"],
 )
 def test_a_webhook_that_was_changed_is_noticed_repaired_and_reported(
-    wired: tuple[House, Wire], change: str, caplog: pytest.LogCaptureFixture
+    wired: tuple[House, Wire], change: str, caplog: pytest.LogCaptureFixture, time: int
 ) -> None:
     house, _ = wired
+    for _ in range(time):  # another moment of a project's life each time
+        people_work(house)
+        turn(house.world, "1")
     (hook,) = house.studio.hooks
     house.studio.hooks = odd(hook, change)
     assert any(change in p for p in status(house.world, "1")["problems"])
