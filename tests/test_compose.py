@@ -1,8 +1,13 @@
-"""docker-compose.yml, read without a Docker engine."""
+"""docker-compose.yml, read without an engine: as YAML, and by podman-compose for each profile."""
 
 import ast
 import ipaddress as ip
+import os
+import re
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
+from itertools import combinations
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,12 +19,62 @@ from settings import load
 
 COMPOSE: dict[str, Any] = yaml.safe_load(Path("docker-compose.yml").read_text(encoding="utf-8"))
 SERVICES: Mapping[str, Any] = COMPOSE["services"]
-OURS = ("ml-backend", "sync", "worker")
+OURS = ("ml-backend", "sync", "worker", "worker-gpu")
+ALWAYS = {"label-studio", "postgres", "redis", "ml-backend", "sync"}
+PROFILES = {"cpu": {"worker"}, "gpu": {"worker-gpu"}, "metrics": {"prometheus", "grafana"}}
+EXAMPLE = Path(".env.example")
 
 
-def test_the_five_services_are_there_with_a_health_check_each() -> None:
-    assert set(SERVICES) == {"label-studio", "redis", *OURS}
-    assert all(s["healthcheck"]["test"][0] == "CMD" for s in SERVICES.values())
+def _filled(folder: Path, without: str = "") -> Path:
+    """The example, filled in."""
+    lines = EXAMPLE.read_text(encoding="utf-8").splitlines()
+    lines = [line for line in lines if not line.startswith(("COMPOSE_PROFILES", without or "#"))]
+    path = folder / "filled.env"
+    path.write_text("\n".join(re.sub(r"=$", "=0123456789abcdef", line) for line in lines))
+    return path
+
+
+def _parsed(folder: Path, *profiles: str, without: str = "") -> subprocess.CompletedProcess[str]:
+    """What podman-compose's own parser makes of the file; it asks for podman's version only."""
+    podman = folder / "podman"
+    podman.write_text('#!/bin/sh\n[ "$1" = --version ] && echo podman version 5.4.0\n')
+    podman.chmod(0o755)
+    chosen = [word for profile in profiles for word in ("--profile", profile)]
+    words = ["-f", "docker-compose.yml", "--env-file", str(_filled(folder, without)), *chosen]
+    command = [sys.executable, "-m", "podman_compose", *words, "config"]
+    path = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"}
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, env=path)
+
+
+@pytest.mark.parametrize("profiles", [("cpu",), ("gpu",), ("cpu", "metrics"), ("gpu", "metrics")])
+def test_a_real_parser_takes_each_profile_and_nothing_waits_for_what_is_not_in_it(
+    profiles: tuple[str, ...], tmp_path: Path
+) -> None:
+    done = _parsed(tmp_path, *profiles)
+    assert done.returncode == 0, done.stderr
+    found = yaml.safe_load(done.stdout)["services"]
+    assert set(found) == ALWAYS.union(*(PROFILES[p] for p in profiles))
+    assert {d for s in found.values() for d in s.get("depends_on", ())} <= set(found)
+    assert "${" not in re.sub(r"\$\$\{?\w+", "", done.stdout), "a variable was not filled in"
+    gpu = "gpu" in profiles
+    (worker,) = (s for name, s in found.items() if name.startswith("worker"))
+    reserved = worker.get("deploy", {}).get("resources", {}).get("reservations", {})
+    wanted = [{"driver": "nvidia", "count": 1, "capabilities": ["gpu"]}]
+    assert reserved.get("devices", []) == (wanted if gpu else [])
+
+
+@pytest.mark.parametrize("name", ["REDIS_PASSWORD", "POSTGRES_PASSWORD"])
+def test_without_a_password_it_is_not_started(name: str, tmp_path: Path) -> None:
+    done = _parsed(tmp_path, "cpu", without=name)
+    assert done.returncode != 0 and "set it in .env" in done.stderr + done.stdout
+
+
+def test_every_service_is_in_a_profile_or_always_there_with_a_health_check() -> None:
+    assert set(SERVICES) == ALWAYS.union(*PROFILES.values())
+    for name, service in SERVICES.items():
+        assert service["healthcheck"]["test"][0] == "CMD"
+        profiles = [p for p, members in PROFILES.items() if name in members]
+        assert service.get("profiles", []) == profiles
 
 
 def test_every_annotune_variable_is_a_setting() -> None:
@@ -40,6 +95,7 @@ def _environment(service: str) -> dict[str, str]:
 def test_each_service_has_only_the_secrets_it_works_with() -> None:
     for name, own in (
         ("worker", set()),
+        ("worker-gpu", set()),
         ("ml-backend", {"BACKEND_PASSWORD"}),
         ("sync", {"BACKEND_PASSWORD", "STUDIO_TOKEN", "SYNC_SECRET", "PAGE_PASSWORD"}),
     ):
@@ -109,7 +165,9 @@ def test_neither_of_the_two_blanket_switches_is_used() -> None:
 
 def test_label_studio_does_not_reach_redis() -> None:
     nets = {name: set(SERVICES[name].get("networks", ["default"])) for name in SERVICES}
-    assert nets["label-studio"].isdisjoint(nets["redis"])
+    for other in ("redis", "prometheus", "grafana", "worker", "worker-gpu"):
+        assert nets["label-studio"].isdisjoint(nets[other])
+    assert nets["postgres"] == {"database"} and not nets["postgres"] & nets["sync"]
     for name in OURS:
         assert nets[name] & nets["redis"]
     subnets = [
@@ -117,12 +175,15 @@ def test_label_studio_does_not_reach_redis() -> None:
         for n in COMPOSE["networks"].values()
         for c in n["ipam"]["config"]
     ]
-    assert len(subnets) == 2 and not subnets[0].overlaps(subnets[1])
+    assert len(subnets) == 4
+    assert not any(a.overlaps(b) for a, b in combinations(subnets, 2))
 
 
 def test_ours_can_write_to_their_volume_and_nowhere_else() -> None:
-    for name in (*OURS, "redis"):
-        assert SERVICES[name]["read_only"] is True and SERVICES[name]["cap_drop"] == ["ALL"]
+    for name, service in SERVICES.items():
+        assert service.get("read_only", False) is (name != "label-studio"), name
+        assert service["cap_drop"] == ["ALL"]
+        assert service["security_opt"] == ["no-new-privileges:true"]
     for name in OURS:
         for setting in ("ANNOTUNE_HOME", "ANNOTUNE_CACHE", "HF_HOME"):
             assert _environment(name)[setting].startswith("/data")
@@ -141,27 +202,61 @@ def test_no_secret_is_written_down_and_none_has_a_default() -> None:
 
 
 def test_every_secret_it_asks_for_is_in_the_example() -> None:
-    example = Path("docker/env.example").read_text(encoding="utf-8")
+    example = EXAMPLE.read_text(encoding="utf-8")
     named = {line.split("=")[0] for line in example.splitlines() if "=" in line and line[0] != "#"}
     text = Path("docker-compose.yml").read_text(encoding="utf-8")
     asked = {part.split(":?")[0] for part in text.split("${")[1:]}
-    assert asked == named
+    assert asked == named - {"COMPOSE_PROFILES"}
+    assert ".env" in Path(".gitignore").read_text(encoding="utf-8").split()
 
 
 def test_ports_are_published_on_loopback_only() -> None:
     ports = [p for s in SERVICES.values() for p in s.get("ports", ())]
-    assert len(ports) == 3 and all(p.startswith("127.0.0.1:") for p in ports)
+    assert len(ports) == 4 and all(p.startswith("127.0.0.1:") for p in ports)
 
 
 def test_nothing_runs_as_root() -> None:
     dockerfile = Path("docker/Dockerfile").read_text(encoding="utf-8")
     assert "\nUSER annotune\n" in dockerfile
-    assert all(SERVICES[name]["user"].split(":")[0] != "0" for name in ("label-studio", "redis"))
+    theirs = [s for name, s in SERVICES.items() if name not in OURS]
+    assert all(s["user"].split(":")[0] not in {"0", "root"} for s in theirs)
+    assert all("user" not in SERVICES[name] for name in OURS), "the image says who"
 
 
 def test_what_must_last_is_on_a_named_volume_shared_by_our_three() -> None:
-    assert set(COMPOSE["volumes"]) == {"label-studio", "annotune"}
-    assert all(SERVICES[name]["volumes"] == ["annotune:/data"] for name in OURS)
+    named = {v.split(":")[0] for s in SERVICES.values() for v in s.get("volumes", ())}
+    mounted = {v for v in named if not v.startswith("./")}
+    assert set(COMPOSE["volumes"]) == mounted
+    assert all("annotune:/data" in SERVICES[name]["volumes"] for name in OURS)
+    backups = load(_environment("sync")).backup.folder
+    assert f"backups:{backups}" in SERVICES["sync"]["volumes"]
+    owned = Path("docker/Dockerfile").read_text(encoding="utf-8")
+    assert f"install -d -o annotune -g annotune /data {backups}\n" in owned
+    assert all(Path(v).is_file() for v in named if v.startswith("./"))
+
+
+def test_prometheus_scrapes_the_same_jobs_and_grafana_finds_it() -> None:
+    def jobs(path: str) -> list[str]:
+        said = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        return [scrape["job_name"] for scrape in said["scrape_configs"]]
+
+    def targets(name: str) -> str:
+        port = load(_environment(name))
+        return f"{name}:{port.backend.port if name == 'ml-backend' else port.sync.port}"
+
+    own = "deploy/compose/prometheus.yml"
+    assert jobs(own) == jobs("deploy/prometheus.yml")
+    scrapes = yaml.safe_load(Path(own).read_text(encoding="utf-8"))["scrape_configs"]
+    asked = [t for s in scrapes for c in s["static_configs"] for t in c["targets"]]
+    assert asked == [targets("ml-backend"), targets("sync")]
+    files = [
+        scrapes[0]["basic_auth"]["password_file"],
+        scrapes[1]["authorization"]["credentials_file"],
+    ]
+    (script,) = SERVICES["prometheus"]["command"]
+    assert all(f"> {file}" in script for file in files)
+    source = yaml.safe_load(Path("deploy/compose/grafana/datasource.yml").read_text())
+    assert source["datasources"][0]["url"] == "http://prometheus:9090"
 
 
 def test_every_module_at_the_root_is_copied_into_the_image() -> None:
