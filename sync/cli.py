@@ -14,7 +14,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -55,7 +55,9 @@ from sync.start.process import StartFailed
 from sync.start.table import BadCsv
 from sync.status import status
 from sync.studio_values import NoSuchProject, StudioError
+from sync.trainings import in_words, running
 from sync.up import commands
+from sync.watch import watch
 
 NEIGHBOUR, MISSING, REFUSED = 3, 4, 5
 EXITS: list[tuple[type[Exception], int]] = [
@@ -196,16 +198,29 @@ def connect_(ctx: click.Context, project: str, json_: bool) -> None:
 
 @main.command("status")
 @click.argument("project", required=False)
+@click.option("--watch", "on", is_flag=True, help="Go on until Ctrl-C, with the training's steps.")
 @as_json
 @click.pass_context
-def status_(ctx: click.Context, project: str | None, json_: bool) -> None:
+def status_(ctx: click.Context, project: str | None, on: bool, json_: bool) -> None:
     """Say where PROJECT stands, or every connected project."""
     world = _build(ctx)
     if project:
         _known(world, project)
-        show.status(json_, status(world, project))
+
+    def tell(found: Any) -> None:
+        (show.status if project else show.statuses)(json_, found)
+
+    def look() -> Any:
+        if project is None:
+            return [status(world, p) for p in world.log.connected()]
+        now = running(world.store.project(project), None) if on else None
+        return status(world, project) | ({"progress": in_words(now)} if now else {})
+
+    if on:
+        with suppress(KeyboardInterrupt):
+            watch(look, tell, threading.Event())
     else:
-        show.statuses(json_, [status(world, p) for p in world.log.connected()])
+        tell(look())
 
 
 @main.command()

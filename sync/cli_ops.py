@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from settings import InvalidSetting, Queue, Settings
-from sync import bootstrap, operate, show
+from sync import bootstrap, operate, show, trainings
 from sync.doctor.doctor import doctor
 from sync.init import Wanted, environment, write
 from sync.logs import PROCESSES, Line, follow, last_lines
@@ -118,28 +118,48 @@ def _secret(path: str | None) -> str:
 @click.command()
 @click.option("-f", "--follow", "on", is_flag=True, help="Go on until Ctrl-C.")
 @click.option("--process", type=click.Choice(PROCESSES), help="One of them alone.")
+@click.option("--training", is_flag=True, help="What the last training wrote, then the next one.")
+@click.option("--project", help="Of this project's trainings.")
 @click.option("-n", "--lines", default=50, type=click.IntRange(0, 10_000), help="Of the past.")
 @as_json
 @click.pass_obj
-def logs(settings: Settings, on: bool, process: str | None, lines: int, json_: bool) -> None:
+def logs(
+    settings: Settings,
+    on: bool,
+    process: str | None,
+    training: bool,
+    project: str | None,
+    lines: int,
+    json_: bool,
+) -> None:
     """Print what backend, sync and worker wrote last, in the order of time.
 
     `annotune up` writes HOME/logs; each training has a file of its own there.
     """
+    if training and process or project and not training:
+        raise click.UsageError("--training takes no --process, and --project is of --training")
+    if project:
+        store_of(settings, project)
     processes = (process,) if process else PROCESSES
+    stop = threading.Event()
+    if training:
+        past = trainings.last_lines(settings.home, lines, project)
+        coming = trainings.follow(settings.home, stop, project)
+    else:
+        past = last_lines(settings.home, processes, lines)
+        coming = follow(settings.home, processes, stop)
 
     def tell(line: Line) -> None:
         if json_:
             click.echo(json.dumps({"process": line.process, "line": line.text}))
         else:
-            click.echo(line.plain if process else f"{line.process:8}| {line.plain}")
+            click.echo(line.plain if process or training else f"{line.process:8}| {line.plain}")
 
-    for line in last_lines(settings.home, processes, lines):
+    for line in past:
         tell(line)
     if on:
-        stop = threading.Event()
         try:
-            for line in follow(settings.home, processes, stop):
+            for line in coming:
                 tell(line)
         except KeyboardInterrupt:
             stop.set()

@@ -31,6 +31,7 @@ from sync.children import TrainingFailed, run, run_child, trainer
 from sync.processes import die_with_parent
 from sync.promoting import Outcome, promote_or_wait
 from sync.terms import read_terms
+from sync.trainings import log_of
 from sync.weigh import weigh, without_labels
 
 logger = logging.getLogger(__name__)
@@ -239,6 +240,6 @@ def _run_trainer(
     """Fit and judge in a fresh process: this one stays free of torch, the GPU free of forks."""
     beside = human_version(store, snapshot)
     argv = trainer(settings, settings.store, store.name, snapshot, out, champion, beside)
-    log = settings.home / "logs" / f"train-{store.name}-{snapshot[:8]}.log"
+    log = log_of(settings.home, store.name, snapshot)
     threads, timeout_s = settings.train.threads, settings.queue.timeout_s
     return run_child(argv, report, log, threads=threads, timeout_s=timeout_s)

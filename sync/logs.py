@@ -62,7 +62,7 @@ def last_lines(home: Path, processes: Sequence[str], count: int) -> list[Line]:
     found: list[tuple[str, Line]] = []
     for process in processes:
         at = ""
-        for text in _tail(_existing(home, process)):
+        for text in tail(_existing(home, process)):
             at = text[:23] if AT.match(text) else at  # a traceback's lines stay with their first
             found.append((at, Line(process, text)))
     found.sort(key=lambda pair: pair[0])
@@ -72,7 +72,7 @@ def last_lines(home: Path, processes: Sequence[str], count: int) -> list[Line]:
 def follow(home: Path, processes: Sequence[str], stop: threading.Event) -> Iterator[Line]:
     """What they write from now on, until `stop`; a log that was cut off is read from its start."""
     places = {p: log_file(home, p) for p in processes}
-    return _followed(places, {p: _size(path) for p, path in places.items()}, stop)
+    return _followed(places, {p: size_of(path) for p, path in places.items()}, stop)
 
 
 def _followed(
@@ -80,15 +80,15 @@ def _followed(
 ) -> Iterator[Line]:
     while not stop.is_set():
         for process, path in places.items():
-            size = _size(path)
+            size = size_of(path)
             if size < read[process]:
                 read[process] = 0
             if size > read[process]:
-                yield from _new(process, path, read)
+                yield from read_new(process, path, read)
         stop.wait(LOOK_S)
 
 
-def _new(process: str, path: Path, read: dict[str, int]) -> Iterator[Line]:
+def read_new(process: str, path: Path, read: dict[str, int]) -> Iterator[Line]:
     """Whole lines only: half a line waits for its other half."""
     with suppress(FileNotFoundError), path.open("rb") as log:  # it was there a moment ago
         log.seek(read[process])
@@ -101,7 +101,8 @@ def _new(process: str, path: Path, read: dict[str, int]) -> Iterator[Line]:
             yield Line(process, raw.decode("utf-8", "replace"))
 
 
-def _tail(path: Path) -> list[str]:
+def tail(path: Path) -> list[str]:
+    """The lines at its end."""
     with path.open("rb") as log:
         size = log.seek(0, 2)
         log.seek(max(0, size - TAIL))
@@ -109,7 +110,7 @@ def _tail(path: Path) -> list[str]:
     return lines[1:] if size > TAIL else lines
 
 
-def _size(path: Path) -> int:
+def size_of(path: Path) -> int:
     try:
         return path.stat().st_size
     except FileNotFoundError:

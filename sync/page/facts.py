@@ -9,11 +9,12 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, fields, is_dataclass
+from pathlib import Path
 from typing import Any
 
 from jobs import QueueDown
-from lora.progress import read_progress
 from lora.store import ProjectStore
 from settings import Settings
 from sync.audit import hear_moves
@@ -22,11 +23,13 @@ from sync.backend_client import BackendDown
 from sync.corrected import by_version, over_time
 from sync.curve import curve_of
 from sync.lineage import versions
+from sync.logs import Line, tail
 from sync.loop import World
 from sync.page.words import advice, sentence
 from sync.readings import read_answers
 from sync.status import status
 from sync.terms import terms_or_default
+from sync.trainings import log_of, running
 
 Facts = dict[str, Any]
 HOUSE = "*"
@@ -34,6 +37,7 @@ HOUSE = "*"
 LATEST_S = 300.0  # costly figures are read again after so long though nothing stirred
 REST = 10  # times as long as a costly read took nothing is read again
 DEEDS = 30  # entries of the audit log
+LOG_LINES = 20
 
 
 @dataclass
@@ -93,7 +97,7 @@ class Source:
             **self._read(project, stamp),
             "project": project,
             "at": time.time(),
-            "running": _running(store, wanted.snapshot if wanted else None),
+            "running": _job(self.world.settings.home, store, wanted.snapshot if wanted else None),
             "wanted": {"snapshot": wanted.snapshot, "since": wanted.created_at.timestamp()}
             if wanted
             else None,
@@ -180,15 +184,16 @@ def _labels(store: ProjectStore) -> Facts | None:
     return None
 
 
-def _running(store: ProjectStore, snapshot: str | None) -> Facts | None:
-    """The training at work, as far as it notes; None where none is."""
-    if not store.is_training():
-        return None
-    noted = dict(read_progress(store.folder, snapshot) or {})
-    step, of, began = noted.get("step"), noted.get("of"), noted.get("stage_began")
-    if step and of and began:
-        noted["left_s"] = max(0.0, (noted["at"] - began) / step * (of - step))
-    return {"stage": "start", **noted}
+def _job(home: Path, store: ProjectStore, snapshot: str | None) -> Facts | None:
+    """The training at work, and the end of its log where it is written on this machine."""
+    found = running(store, snapshot)
+    whose = snapshot or (found or {}).get("snapshot")
+    if found is None or whose is None:
+        return found
+    with suppress(FileNotFoundError):
+        lines = tail(log_of(home, store.name, whose))[-LOG_LINES:]
+        found["log"] = [Line("training", line).plain for line in lines]
+    return found
 
 
 def _last_took(verdict: Mapping[str, Any] | None) -> float | None:

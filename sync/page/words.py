@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from settings import Settings
+from sync.trainings import STAGES as STAGES
 
 ADVICE: tuple[tuple[str, str], ...] = (
     (
@@ -44,12 +45,6 @@ ADVICE: tuple[tuple[str, str], ...] = (
     ("blind share", "Nothing to do, if that is what you meant."),
 )
 OTHERWISE = "Sync tries again by itself; {home}/logs/sync.log says more."
-STAGES = {
-    "start": "starting",
-    "load": "loading the base",
-    "fit": "fitting",
-    "judge": "judging on blind answers",
-}
 
 
 def advice(problem: str, settings: Settings) -> str:

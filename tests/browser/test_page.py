@@ -20,6 +20,7 @@ import listening
 from lora.progress import Progress
 from lora.store import ProjectStore
 from sync.receiver import LARGEST, Secret
+from sync.trainings import log_of
 from tests.browser.editor import picture, wait
 from tests.served import served
 from tests.sync.house import House
@@ -188,6 +189,24 @@ def test_it_goes_on_by_itself_and_takes_nothing_away(desk: Desk, opened: Opened)
     assert field.input_value() == "Grace, half typ"
     assert page.locator("#curve-table").get_attribute("open") is not None
     assert page.evaluate("window.still") == 1 and page.locator("canvas").count() == 2
+
+
+def test_the_log_of_the_training_is_read_while_it_grows(desk: Desk, opened: Opened) -> None:
+    log = log_of(desk.house.world.settings.home, "1", "f" * 64)
+    log.parent.mkdir(exist_ok=True)
+    log.write_text("fitting on 120 rows\n")
+    with desk.store.training():
+        Progress(desk.store.folder, "f" * 64).stage("fit")
+        page = opened(size=PHONE, theme="dark")
+        shown = page.get_by_role("region", name="The training's log")
+        assert not shown.is_visible()
+        page.locator("#training-log summary").click()
+        assert shown.inner_text() == "fitting on 120 rows"
+        with log.open("a") as out:
+            out.write("judging " + "long " * 60 + "\n")
+        page.get_by_text("judging long").wait_for()
+        assert shown.is_visible() and fits(page)
+    log.unlink()
 
 
 def test_every_action_is_done_and_signed(desk: Desk, opened: Opened) -> None:

@@ -13,6 +13,7 @@ import pytest
 from lora.progress import Progress
 from sync.connect import connect
 from sync.loop import turn
+from sync.trainings import log_of
 from tests.sync.house import House
 from tests.sync.page.made import EVIL, PASSWORD, expanded, page_house, past, signed_in
 from tests.sync.versioned import committed
@@ -107,7 +108,13 @@ def test_a_training_shows_how_far_it_is(house: House, monkeypatch: pytest.Monkey
         parts = (fresh(house).get("/project/1/live").json or {})["parts"]
         now = text_of(parts["now"])
         assert "In training: fitting" in now and "loss 0.250" in now and "40 of 120 steps" in now
-        assert "the last training took 70 s" in now
+        assert "the last training took 70 s" in now and "Its log" not in now
+        log = log_of(house.world.settings.home, "1", "f" * 64)
+        log.parent.mkdir()
+        log.write_text("line 0\n" * 30 + f"fold 2 of 3 {EVIL}\x1b[2J\n")
+        parts = (fresh(house).get("/project/1/live").json or {})["parts"]
+        assert "fold 2 of 3 &lt;script" in parts["now"] and "\x1b" not in parts["now"]
+        assert parts["now"].count("line 0") == 19
     assert "No training runs:" in text_of(fresh(house).get("/project/1").text)
     assert clock.at
 
