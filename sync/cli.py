@@ -21,85 +21,29 @@ from typing import Any
 
 import click
 
-from jobs import QueueDown
-from label_config import InvalidConfig
 from label_config.templates import load_template, template_names
-from lora.errors import LoraError
 from settings import InvalidSetting, Settings, load
 from settings_guard import missing_password, warnings
 from sync import bootstrap, cli_backup, cli_ops, cli_replay, cli_versions, operate, show
 from sync.ask_review import ask_review
-from sync.augmented import NothingToExpand, augmented
-from sync.backend_client import BackendDown
-from sync.backups import BrokenBackup
-from sync.check import Unreadable, check_file, check_project
-from sync.children import TrainingFailed
+from sync.augmented import augmented
+from sync.check import check_file, check_project
 from sync.cli_forget import forget
 from sync.cli_start import start
 from sync.compare import compare
-from sync.connect import BeingConnected, NothingToPredict, connect
-from sync.log import LogDown, NewerLog
-from sync.logs import NoLogs
-from sync.loop import JOBS, HeardElsewhere, World, turn
+from sync.connect import connect
+from sync.exits import NEIGHBOUR, Failing
+from sync.loop import JOBS, World, turn
 from sync.options import as_json, store_of
 from sync.people import people
 from sync.processes import Supervisor
 from sync.prompt import prompt
-from sync.replay.place import Busy
-from sync.replay.rows import NothingToReplay
 from sync.service import serve
-from sync.start.api import StudioRefused as PlainRefused
-from sync.start.fill import NotPredicted
-from sync.start.house import CommandFailed
-from sync.start.process import StartFailed
-from sync.start.table import BadCsv
 from sync.status import status
-from sync.studio_values import NoSuchProject, StudioError
+from sync.studio_values import NoSuchProject
 from sync.trainings import in_words, running
 from sync.up import commands
 from sync.watch import watch
-
-NEIGHBOUR, MISSING, REFUSED = 3, 4, 5
-EXITS: list[tuple[type[Exception], int]] = [
-    (InvalidSetting, 2),
-    (Unreadable, 2),
-    (BadCsv, 2),
-    (NoSuchProject, MISSING),
-    (StudioError, NEIGHBOUR),
-    (BackendDown, NEIGHBOUR),
-    (QueueDown, NEIGHBOUR),
-    (LogDown, NEIGHBOUR),
-    (StartFailed, NEIGHBOUR),
-    (PlainRefused, NEIGHBOUR),
-    (CommandFailed, REFUSED),
-    (NotPredicted, NEIGHBOUR),
-    (operate.NoSuchVersion, MISSING),
-    (NoLogs, MISSING),
-    (operate.Impossible, REFUSED),
-    (NothingToPredict, REFUSED),
-    (BeingConnected, REFUSED),
-    (HeardElsewhere, REFUSED),
-    (NothingToExpand, REFUSED),
-    (NothingToReplay, REFUSED),
-    (Busy, REFUSED),
-    (TrainingFailed, REFUSED),
-    (InvalidConfig, REFUSED),
-    (LoraError, REFUSED),
-    (BrokenBackup, REFUSED),
-    (NewerLog, REFUSED),
-]
-
-
-class Group(click.Group):
-    """Turns our errors into one line and an exit code; anything else is a bug and shows whole."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except tuple(kind for kind, _ in EXITS) as error:
-            code = next(code for kind, code in EXITS if isinstance(error, kind))
-            click.echo(f"Error: {error}", err=True)
-            ctx.exit(code)
 
 
 def _environment(path: str | None) -> dict[str, str]:
@@ -124,7 +68,7 @@ def _lines(path: str) -> list[str]:
         raise InvalidSetting(f"{path} is no UTF-8 text") from error
 
 
-@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Failing, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--env-file", type=click.Path(exists=True, dir_okay=False), help="Lines NAME=value.")
 @click.version_option(package_name="annotune")
 @click.pass_context
