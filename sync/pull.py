@@ -55,7 +55,7 @@ def pull(
     """
     info = studio.project(project)
     log.see_config(project, info.config)
-    clock, cursor = studio.clock(), log.cursor(project)
+    clock, cursor = studio.server_time(), log.cursor(project)
     if set_back := behind(clock, cursor):
         log.begin_again(project)  # first: who is killed now goes on from there
         cursor = None

@@ -133,7 +133,7 @@ class Reviewer:
         known = self.log.decisions(self.project, review.snapshot)
         read = Readings(terms.schema, {c.id: c for c in children})
         held = self.studio.project(review.review).tasks
-        clock = self.studio.clock()
+        clock = self.studio.server_time()
         known_all = held == len(children) and not behind(clock, review.heard)
         since = review.heard - OVERLAP if review.heard and known_all else None
         changed = list(self.studio.changed_tasks(review.review, since))

@@ -70,7 +70,7 @@ class Studio(Erasing, Tabbing):
         if self._made is not None:
             self._made._client_wrapper.httpx_client.httpx_client.close()
 
-    def clock(self) -> datetime | None:
+    def server_time(self) -> datetime | None:
         """Label Studio's own time when it last answered; None where it does not say."""
         return self._clock
 

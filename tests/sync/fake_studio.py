@@ -122,7 +122,7 @@ class FakeStudio:
 
     # ---- the seam
 
-    def clock(self) -> datetime | None:
+    def server_time(self) -> datetime | None:
         return self.now()
 
     def tabs(self, project: str) -> list[TabInfo]:

@@ -158,7 +158,7 @@ def test_cut_off_while_all_is_heard_again_the_next_pull_goes_on(
 def test_a_label_studio_that_does_not_tell_the_time_is_heard_as_ever(
     studio: FakeStudio, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(studio, "clock", lambda: None)
+    monkeypatch.setattr(studio, "server_time", lambda: None)
     hear(studio, log)
     assert log.cursor("1") == max(s.updated_at for s in studio.tasks.values())
 
