@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, Connection, Row, Select, and_, func, select
+from sqlalchemy import Column, Connection, Row, Select, select
 from sqlalchemy.exc import OperationalError
 
 from sync import log_tables as t
 from sync.groups import Place
 from sync.log_audit import AuditLog
 from sync.log_copy import CopyLog
+from sync.log_counts import CountLog, is_top, tops
 from sync.log_forget import ForgetLog
 from sync.log_labels import LabelLog
 from sync.log_reviews import ReviewLog
@@ -55,23 +56,9 @@ class Appended:
         return tuple(vars(self).values())
 
 
-@dataclass(frozen=True)
-class Counts:
-    """A project in numbers. `answers` are live and not skipped, `blind` of them on blind tasks;
-    `new` ones are in no snapshot yet; one that was only saved again as it was is not new."""
-
-    tasks: int
-    blind_tasks: int
-    answers: int
-    blind: int
-    skips: int
-    rounds: int
-    new: int
-    oldest_new_s: float
-    """Age of the oldest new answer in seconds, by when it was first seen; 0 without one."""
-
-
-class Log(TaskLog, ShownLog, RoundLog, LabelLog, ReviewLog, TabLog, AuditLog, ForgetLog, CopyLog):
+class Log(
+    TaskLog, CountLog, ShownLog, RoundLog, LabelLog, ReviewLog, TabLog, AuditLog, ForgetLog, CopyLog
+):
     """One log database for all projects; opening it creates what is missing and brings
     an older one up to date (log_upgrade.py).
 
@@ -143,6 +130,11 @@ class Log(TaskLog, ShownLog, RoundLog, LabelLog, ReviewLog, TabLog, AuditLog, Fo
         found: datetime | None = self._of(project, t.projects.c.cursor)
         return found
 
+    def heard_until(self, project: str, at: datetime) -> None:
+        """Move the cursor up to a moment before which nothing is missing; never back."""
+        with self._write() as db:
+            _move_cursor(db, project, at)
+
     def begin_again(self, project: str) -> None:
         """Forget how far the pull came: everything is heard again, and changes nothing known."""
         with self._write() as db:
@@ -174,10 +166,7 @@ class Log(TaskLog, ShownLog, RoundLog, LabelLog, ReviewLog, TabLog, AuditLog, Fo
                 total += _take_in(db, project, part, places, at)
             if states:
                 last = max(s.updated_at for s in states)
-                last = min(last, clock) if clock else last
-                c = t.projects.c
-                where = (c.project == project) & (c.cursor.is_(None) | (c.cursor < last))
-                db.execute(t.projects.update().where(where).values(cursor=last))
+                _move_cursor(db, project, min(last, clock) if clock else last)
         return total
 
     def bury(self, project: str, ids: Iterable[int]) -> int:
@@ -194,81 +183,24 @@ class Log(TaskLog, ShownLog, RoundLog, LabelLog, ReviewLog, TabLog, AuditLog, Fo
                 buried += len(found)
         return buried
 
-    def unanswered(self, project: str) -> dict[int, bool]:
-        """The sides of live tasks that nobody has answered yet; a skipped one is among them."""
-        with self._read() as db:
-            answered = {h.task for h in db.execute(_heads(project)) if h.state == "kept"}
-        return {i: blind for i, blind in self.sides(project).items() if i not in answered}
-
     def current_annotations(self, project: str) -> list[SeenAnnotation]:
         """The last revision of each annotation that is neither deleted nor skipped, by id."""
         with self._read() as db:
             rows = db.execute(_heads(project)).all()
         return [_annotation(r) for r in rows if r.state == "kept"]
 
-    def counts(self, project: str) -> Counts:
-        """Numbers for decisions and for `status`."""
-        sides = self.sides(project)
-        with self._read() as db:
-            heads = db.execute(_heads(project)).all()
-            c = t.rounds.c
-            last = select(func.max(c.upto), func.count()).where(c.project == project)
-            upto, rounds = db.execute(last).one()
-            late = [h.annotation for h in heads if h.seq > (upto or 0) and h.n > 1]
-            before = _contents(db, project, late, upto or 0)
-        kept = [h for h in heads if h.state == "kept"]
-        fresh = [
-            h.seen_at
-            for h in kept
-            if h.seq > (upto or 0) and before.get(h.annotation) != h.content  # saved as it was
-        ]
-        return Counts(
-            tasks=len(sides),
-            blind_tasks=sum(sides.values()),
-            answers=len(kept),
-            blind=len({h.task for h in kept if sides.get(h.task)}),
-            skips=sum(h.state == "cancelled" for h in heads),
-            rounds=rounds,
-            new=len(fresh),
-            oldest_new_s=(t.now() - min(fresh)).total_seconds() if fresh else 0.0,
-        )
 
-    def quiet_for(self, project: str) -> float:
-        """Seconds since anything was answered; infinite where nothing ever was."""
-        c = t.revisions.c
-        with self._read() as db:
-            last = db.scalar(select(func.max(c.seen_at)).where(c.project == project))
-        return (t.now() - last).total_seconds() if last else float("inf")
-
-    def last_revision(self, project: str) -> int:
-        """How far the log reaches now; what is appended later has a higher number."""
-        c = t.revisions.c
-        with self._read() as db:
-            return db.scalar(select(func.max(c.seq)).where(c.project == project)) or 0
+def _move_cursor(db: Connection, project: str, to: datetime) -> None:
+    c = t.projects.c
+    where = (c.project == project) & (c.cursor.is_(None) | (c.cursor < to))
+    db.execute(t.projects.update().where(where).values(cursor=to))
 
 
 def _heads(project: str, ids: Sequence[int] | None = None) -> Select[Any]:
     """The last revision of every annotation (of these tasks)."""
-    c = t.revisions.c
-    last = select(c.annotation, func.max(c.n).label("n")).where(c.project == project)
-    if ids is not None:
-        last = last.where(c.task.in_(ids))
-    top = last.group_by(c.annotation).subquery()
-    same = and_(c.annotation == top.c.annotation, c.n == top.c.n, c.project == project)
-    return select(t.revisions).join(top, same).order_by(c.annotation)
-
-
-def _contents(
-    db: Connection, project: str, annotations: Sequence[int], upto: int
-) -> dict[int, str]:
-    """What these annotations said at a revision, as far as they stood then."""
-    c, found = t.revisions.c, dict[int, str]()
-    for part in t.chunks(annotations):
-        query = select(c.annotation, c.content, c.state).order_by(c.seq)
-        here = (c.project == project) & c.annotation.in_(part) & (c.seq <= upto)
-        for r in db.execute(query.where(here)):
-            found[r.annotation] = r.content if r.state == "kept" else ""
-    return found
+    top = tops(project, ids)
+    joined = select(t.revisions).join(top, is_top(project, top))
+    return joined.order_by(t.revisions.c.annotation)
 
 
 def _take_in(

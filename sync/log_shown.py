@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, select
+from sqlalchemy import Connection, Row, bindparam, func, select
 
 from sync import log_tables as t
 from sync.studio_values import NewPrediction, TaskState
@@ -70,6 +70,14 @@ class ShownLog:
         here = (c.project == project) & (c.version == version) & c.removed_at.is_(None)
         with self._read() as db:
             return set(db.scalars(select(c.task).where(here)))
+
+    def newest(self, project: str, version: str) -> datetime | None:
+        """When the last standing prediction of this version became visible; None without one."""
+        c = t.shown.c
+        here = (c.project == project) & (c.version == version) & c.removed_at.is_(None)
+        with self._read() as db:
+            found: datetime | None = db.scalar(select(func.max(c.visible_from)).where(here))
+        return found
 
     def unconfirmed(self, project: str, version: str) -> bool:
         """Whether something was planned of which nobody knows if it arrived."""

@@ -58,8 +58,11 @@ def renew_pool(log: Log, store: ProjectStore, project: str, terms: Terms) -> boo
         known = store.pool()
     except BrokenFile:  # ours to write, so it is written anew
         known = ()
+    other = _keys_differ(known, terms)
+    if not other and (len(known) >= MOST or terms.fetches):  # as a rule: nobody is counted
+        return False
     waiting = [task for task, blind in log.unanswered(project).items() if not blind]
-    if len(waiting) < LEAST or not (_keys_differ(known, terms) or _may_grow(known, waiting, terms)):
+    if len(waiting) < LEAST or not (other or len(waiting) >= MOST):
         return False
     first = sorted(waiting, key=lambda task: drawn_by(project, task))[: 2 * MOST]
     texts = pool_texts(terms, project, log.tasks(project, first), MOST)
@@ -76,10 +79,6 @@ def _held(texts: Iterable[Texts]) -> set[str]:
 
 def _keys_differ(known: Sequence[Texts], terms: Terms) -> bool:
     return _held(known) != set(terms.schema.keys)
-
-
-def _may_grow(known: Sequence[Texts], waiting: Sequence[int], terms: Terms) -> bool:
-    return len(known) < MOST <= len(waiting) and not terms.fetches
 
 
 def _other_keys(known: Sequence[Texts], texts: Sequence[Texts], terms: Terms) -> bool:

@@ -21,6 +21,7 @@ from sync.terms import schema_of_groups
 
 OVERLAP = timedelta(seconds=30)
 SLACK = timedelta(seconds=5)  # servers of one Label Studio may differ by so much
+LATE = timedelta(minutes=10)  # no transaction of Label Studio takes so long
 PART = 500  # task states in one transaction of the log
 
 
@@ -75,7 +76,7 @@ def pull(
     added = take_in(cursor - OVERLAP if cursor else None)
     # counted anew: tasks may have come since the first look, and were taken in just now
     # what was forgotten here may still be there
-    known, more = len(log.sides(project)), len(log.tombstones(project)[0])
+    known, more = log.live_tasks(project), len(log.tombstones(project)[0])
     sweep = sweep or not known <= studio.project(project).tasks <= known + more
     deleted = 0
     if sweep:  # a deletion leaves no trace there, and a late commit is older than the cursor
@@ -83,6 +84,8 @@ def pull(
         deleted = log.bury(project, ours - there)
         if there - ours - log.tombstones(project)[0]:
             added += take_in(None)
+    if clock:  # else all of a bulk import, of one moment, would be listed in each pull for ever
+        log.heard_until(project, clock - LATE)
     return Changes(added, deleted, sweep, set_back.total_seconds())
 
 

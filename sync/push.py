@@ -79,16 +79,16 @@ def push(
     another version or a task vanished meanwhile. Raises BackendDown and StudioError.
     """
     settings, info = terms.settings, studio.project(project)
-    lacking = _lacking(log, project, version)
+    lacking = log.lacking(project, version)
     if lacking or info.model_version != version or log.unconfirmed(project, version):
         log.believe(project, version, studio.tasks_with_version(project, version))
-        lacking = _lacking(log, project, version)
+        lacking = log.lacking(project, version)
     shown = sorted(
         (task for task, blind in lacking.items() if not blind),
         key=lambda task: drawn_by(project, task),  # each part a fair sample of all
     )
     blind = [task for task, blind in lacking.items() if blind]
-    open_ = sum(not is_blind for is_blind in log.unanswered(project).values())
+    open_ = log.waiting(project) if shown else 0
     done, ends = 0, time.monotonic() + budget_s
     way: Way | None = None
     try:
@@ -132,9 +132,10 @@ def retire(
     gone: list[str] = []
     for version in log.standing_versions(project) if history else []:
         current = history[-1].version
+        if version == current or not OURS.match(version):
+            continue
         ended = _ended(log, project, version, history)
-        old = ended and log_tables.now() - ended >= timedelta(seconds=lock_s)
-        if old and version != current and OURS.match(version):
+        if ended and log_tables.now() - ended >= timedelta(seconds=lock_s):
             studio.delete_predictions(project, version)
             studio.set_model_version(project, current)  # the deletion cleared it
             log.removed(project, version)
@@ -150,14 +151,8 @@ def _ended(
     if after:
         return after[-1].visible_from
     since = history[-1].visible_from
-    newest = max(row.visible_from for row in log.shown(project, version) if not row.removed_at)
-    return since if newest <= since else None
-
-
-def _lacking(log: Log, project: str, version: str) -> dict[int, bool]:
-    """Unanswered tasks without a standing prediction of this version, and whether each is blind."""
-    has = log.tasks_showing(project, version)
-    return {task: blind for task, blind in log.unanswered(project).items() if task not in has}
+    newest = log.newest(project, version)
+    return since if newest is None or newest <= since else None
 
 
 def _ordered(

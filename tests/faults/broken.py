@@ -31,17 +31,11 @@ class Broken:
 
 CURSOR_LAST = """            if states:
                 last = max(s.updated_at for s in states)
-                last = min(last, clock) if clock else last
-                c = t.projects.c
-                where = (c.project == project) & (c.cursor.is_(None) | (c.cursor < last))
-                db.execute(t.projects.update().where(where).values(cursor=last))
+                _move_cursor(db, project, min(last, clock) if clock else last)
 """
 CURSOR_FIRST = """        if states:
             with self._write() as db:
-                last = max(s.updated_at for s in states)
-                c = t.projects.c
-                where = (c.project == project) & (c.cursor.is_(None) | (c.cursor < last))
-                db.execute(t.projects.update().where(where).values(cursor=last))
+                _move_cursor(db, project, max(s.updated_at for s in states))
 """
 APPEND = "        at, total = t.now(), Appended()\n        with self._write() as db:\n"
 APPEND += "            for part in t.chunks(states):\n"

@@ -12,7 +12,7 @@ import pytest
 
 from sync.log import Appended, Log
 from sync.pull import Changes, pull
-from sync.studio_values import NoSuchProject, StudioDown
+from sync.studio_values import NoSuchProject, StudioDown, TaskState
 from tests.sync.fake_studio import FakeStudio
 
 CONFIG = (
@@ -153,6 +153,31 @@ def test_cut_off_while_all_is_heard_again_the_next_pull_goes_on(
             hear(studio, log)
     studio.at += timedelta(hours=2)  # the clock is right again: nothing shows that it was not
     assert hear(studio, log).added == Appended(edits=1)
+
+
+def test_what_was_imported_at_one_moment_is_not_listed_for_ever(log: Log) -> None:
+    studio = Reset(CONFIG)
+    for n in range(20):
+        studio.add_task(f"play song {n}")
+    late = studio.annotate(1, A)
+    hear(studio, log)
+    asked: list[datetime | None] = []
+    real = studio.changed_tasks
+
+    def changed_tasks(project: str, since: datetime | None) -> Iterator[TaskState]:
+        asked.append(since)
+        return real(project, since)
+
+    studio.changed_tasks = changed_tasks  # type: ignore[method-assign]
+    at = studio.at + timedelta(minutes=5)
+    studio.at += timedelta(minutes=14)
+    hear(studio, log)
+    studio.edit(late, [])  # long in coming: its transaction began nine minutes ago
+    studio.tasks[1] = replace(studio.tasks[1], updated_at=at)
+    assert hear(studio, log).added == Appended(edits=1)
+    first, second = asked
+    assert first and second and max(s.updated_at for s in studio.tasks.values()) == at
+    assert first < min(s.updated_at for s in studio.tasks.values()) < second
 
 
 def test_a_label_studio_that_does_not_tell_the_time_is_heard_as_ever(

@@ -1,0 +1,76 @@
+"""`make load`: webhooks at 200 a second while it trains, 32 people who open tasks while it swaps,
+and a project of 100,000 tasks; numbers go into benchmarks/results/load.json."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from tests.faults.kills.run import scripted_house, tiny_base
+from tests.load.project import measure
+from tests.load.served import predictions, webhooks
+
+RESULTS = Path("benchmarks/results/load.json")
+PARTS = ("project", "webhooks", "predict")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """0: what is held was held; 1: it was not, and what is said."""
+    parser = argparse.ArgumentParser(prog="python -m tests.load.run", description=__doc__)
+    parser.add_argument("parts", nargs="*", default=[], help=f"of {', '.join(PARTS)}; none: all")
+    parser.add_argument("--tasks", type=int, default=100_000, help="of the large project")
+    parser.add_argument("--seconds", type=float, default=600.0, help="of each load")
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    given = parser.parse_args(argv)
+    found: dict[str, Any] = json.loads(given.out.read_text()) if given.out.exists() else {}
+    broken: list[str] = []
+    for part in given.parts or PARTS:
+        told = _measured(part, given.tasks, given.seconds)
+        found[part] = {"at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), **told}
+        given.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        wrong = breaches(part, told)
+        broken += wrong
+        print(part, json.dumps(told), wrong or "all held", flush=True)
+    return int(bool(broken))
+
+
+def _measured(part: str, tasks: int, seconds: float) -> dict[str, Any]:
+    if part == "project":
+        sizes = (1000, tasks)
+        return {f"{n}": asdict(measure(n, n // 2)) for n in sizes}
+    with tempfile.TemporaryDirectory(prefix="annotune-load-") as named:
+        root = Path(named)
+        with scripted_house(root / "house", tiny_base(root)) as house:
+            if part == "webhooks":
+                return webhooks(house, seconds, 200.0)
+            return predictions(house, seconds, 32)
+
+
+def breaches(part: str, told: dict[str, Any]) -> list[str]:
+    """What should hold and does not."""
+    if part == "project":
+        small, large = (told[key] for key in sorted(told, key=int))
+        ratio = large["with_studio_s"] / small["with_studio_s"]
+        again = large["again"] > 1000
+        return [f"a change costs {ratio:.1f} times as much"] * (ratio > 2) + [
+            f"{large['again']} tasks were read twice"
+        ] * again
+    odd = [f"{what}" for what in told["odd"]]
+    if part == "webhooks":
+        lost = told["sent"] - min(told["answered_200"], told["counted_by_sync"])
+        odd += [f"{lost} webhooks were lost"] * (lost > 0)
+        return odd + [f"p99 is {told['p99_ms']} ms"] * (told["p99_ms"] >= 200)
+    return odd + [f"{told['mixed']} answers mix versions"] * (told["mixed"] > 0)
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    sys.exit(main())
