@@ -33,6 +33,7 @@ NAME = re.compile(r"^annotune-([0-9a-f]{8})-\d{8}T\d{12}Z\.tar\.gz$")
 STAMP = "%Y%m%dT%H%M%S%fZ"
 HEAD, DIGESTS, FORGOTTEN, REGISTER = "backup.json", "digests.json", "forgotten.json", "backups.json"
 STAGE = ".backup-"
+NOTE = 64_000_000  # bytes of backup.json or digests.json, at most
 DAMAGED = (tarfile.TarError, EOFError, zlib.error, OSError, ValueError, KeyError, TypeError)
 
 
@@ -253,7 +254,7 @@ def read_head(path: Path) -> Head:
     try:
         with tarfile.open(path, "r|gz") as tar:
             first = tar.next()
-            if first is None or first.name != HEAD or not first.isreg():
+            if first is None or first.name != HEAD or not first.isreg() or first.size > NOTE:
                 raise BrokenBackup(f"{path} is no backup of annotune: it begins without {HEAD}")
             held = tar.extractfile(first)
             return head_of(path, held.read() if held else b"")

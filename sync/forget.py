@@ -107,15 +107,15 @@ def forget_again(log: Log, store: ProjectStore, gone: Forgotten, at: str) -> boo
 
     Reviews are closed here alone: in Label Studio their projects went when it was forgotten.
     """
+    if _time(gone.until) < _time(at):  # all of it was gone by then
+        return False
     known = log.known_tasks(store.name, gone.tasks)
     texts, any_pool = set[str](), False
     for task in known:
         own = log.lost(store.name, Wish("task", task, gone.wish, ""))
         texts |= own.texts
         any_pool |= own.any_pool
-    # who was forgotten before that moment may have approved children again since
-    counts = gone.kind == "annotator" and datetime.fromisoformat(at) <= _time(gone.until)
-    approver = gone.id if counts else None
+    approver = gone.id if gone.kind == "annotator" else None
     ids = frozenset(gone.tasks), frozenset(gone.annotations)
     lost = Lost(*ids, frozenset(texts), approver, any_pool)
     held = log.first_sight(store.name, lost) is not None

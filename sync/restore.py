@@ -35,6 +35,7 @@ from sync.backups import (
     DIGESTS,
     FORGOTTEN,
     HEAD,
+    NOTE,
     STAGE,
     Backups,
     BrokenBackup,
@@ -191,17 +192,23 @@ def unpack(path: Path, to: Path) -> Head:
 
 def _unpacked(path: Path, tar: tarfile.TarFile, to: Path) -> Head:
     head: Head | None = None
+    room = 0
     found: dict[str, str] = {}
     told: dict[str, str] | None = None
     for member in tar:
         held = tar.extractfile(member) if member.isreg() else None
+        if member.name in {HEAD, DIGESTS} and member.size > NOTE:
+            held = None
         if held is None or told is not None or member.name in found:
             raise BrokenBackup(f"{path} holds {member.name!r}, which no backup does there")
         if head is None:
             raw = held.read() if member.name == HEAD else b"{}"
             head, found[HEAD] = _checked_head(path, raw, to), hashlib.sha256(raw).hexdigest()
+            room = int(ROOM * head.bytes)
         elif member.name == DIGESTS:
             told = json.loads(held.read())
+        elif (room := room - member.size) < 0:
+            raise BrokenBackup(f"{path} holds more than the {head.bytes} bytes it says")
         else:
             found[member.name] = _unpack_one(path, member.name, held, to)
     if head is None or told is None:

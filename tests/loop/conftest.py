@@ -109,26 +109,6 @@ class Annotune:
         assert ended.returncode == code, ended.stderr
         return json.loads(ended.stdout) if ended.stdout else None
 
-    def ready(self) -> bool:
-        """Whether the backend has its model."""
-        assert self.up.poll() is None, "annotune up ended"
-        url = f"{load(self.env).backend.url}/health"
-        try:
-            said = httpx.get(url, auth=("annotune", "test-password"), timeout=5).json()
-            return bool(said["ready"])
-        except httpx.HTTPError:
-            return False
-
-    def stop(self) -> None:
-        """End everything as Ctrl-C does."""
-        self.up.send_signal(signal.SIGTERM)
-        self.up.wait(60)
-
-    def start(self) -> None:
-        """Start everything again; returns once the backend is ready."""
-        self.up = _up(self.env, self.home.parent / "up.log")
-        wait(self.ready, 90, "the backend did not become ready again")
-
     def pid(self, name: str) -> int:
         return int(json.loads((self.home / "up.json").read_text())[name])
 
@@ -252,10 +232,15 @@ def annotune(studio: Studio, redis_server: RedisServer, tmp_path: Path) -> Itera
         "ANNOTUNE_GATE_LEAST_BLIND": "3",
         "OMP_NUM_THREADS": "1",
     }
+    with (tmp_path / "up.log").open("ab") as out:
+        up = subprocess.Popen(
+            [sys.executable, "-m", "sync.cli", "up"], env=env, cwd=ROOT, stdout=out, stderr=out
+        )
     with StudioApi(studio.url, studio.token) as api:
-        made = Annotune(env, tmp_path / "home", api, _up(env, tmp_path / "up.log"))
+        made = Annotune(env, tmp_path / "home", api, up)
         try:
-            wait(made.ready, 90, "the backend did not become ready")
+            health = f"http://127.0.0.1:{backend}/health"
+            wait(lambda: _ready(health, up), 90, "the backend did not become ready")
             title = f"loop {backend}"
             made.project = str(
                 api.call("POST", "/api/projects/", json={"title": title, "label_config": CONFIG})[
@@ -267,14 +252,16 @@ def annotune(studio: Studio, redis_server: RedisServer, tmp_path: Path) -> Itera
             made.cli("connect", made.project)
             yield made
         finally:
-            made.stop()
+            up.send_signal(signal.SIGTERM)
+            up.wait(60)
             wait(lambda: not made.trainers(), 5, "a trainer outlived annotune")
             for log in sorted((tmp_path / "home" / "logs").glob("*.log")):
                 print(f"---- {log.name}\n{log.read_text(errors='replace')[-3000:]}")
 
 
-def _up(env: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
-    with log.open("ab") as out:
-        return subprocess.Popen(
-            [sys.executable, "-m", "sync.cli", "up"], env=env, cwd=ROOT, stdout=out, stderr=out
-        )
+def _ready(url: str, up: subprocess.Popen[bytes]) -> bool:
+    assert up.poll() is None, "annotune up ended"
+    try:
+        return bool(httpx.get(url, auth=("annotune", "test-password"), timeout=5).json()["ready"])
+    except httpx.HTTPError:
+        return False

@@ -144,6 +144,7 @@ def test_what_is_damaged_strange_or_newer_is_refused_and_nothing_touched(
         (head_with(format=2, new="x"), "format 2, written by annotune .*reads up to 1"),
         (head_with(log_schema=99), "schema 99"),
         (head_with(bytes=10**18), "are free"),
+        (head_with(bytes=1000), "more than the 1000 bytes"),
     ]
     for harm, says in harms:
         path = rewritten(good, harm, "annotune-harmed.tar.gz")
