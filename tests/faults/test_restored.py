@@ -9,7 +9,7 @@ from random import Random
 
 import pytest
 
-from demo.process import wait_until
+from sync.start.process import wait_until
 from tests.faults.kills.held import PATIENCE_S, House, logged, the_log_is_the_truth
 from tests.faults.kills.people import CONFIG
 from tests.faults.kills.run import scripted_house

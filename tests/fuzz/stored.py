@@ -19,10 +19,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from demo.api import StudioApi, StudioRefused
-from demo.studio import start_studio
 from flask.testing import FlaskClient
 
+from sync.start.api import StudioApi, StudioRefused
+from sync.start.studio import start_studio
 from tests.fuzz.mutate import spiced, xml
 from tests.fuzz.samples import SAMPLES, Sample
 from tests.fuzz.serving import filled_store, open_backend, tiny_base
