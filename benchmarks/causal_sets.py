@@ -16,7 +16,7 @@ from lora.causal.prompt import VERSION
 from lora.recipe import CAUSAL_FIT, FIT
 
 Form = Literal["choice", "spans", "text"]
-Kind = Literal["causal", "encoder", "copy", "naive", "nf4"]
+Kind = Literal["causal", "encoder", "copy", "naive", "nf4", "asked"]
 
 ROWS = 300  # test rows of a set, the same for every cell
 DRAWN = 4  # seed of that draw
@@ -84,11 +84,11 @@ class DataSet:
 
 
 SETS = (
-    DataSet("snips", "snips", "choice", "intent", more=(200, 50), beside=("naive", "nf4")),
+    DataSet("snips", "snips", "choice", "intent", more=(200, 50), beside=("naive", "nf4", "asked")),
     DataSet("disfl_qa", "disfl_qa", "text", "fluent question", more=(200, 50)),
     DataSet("snips slots", "snips", "spans", "slots"),
     DataSet("purchase_card", "purchase_card", "choice", "account"),
-    DataSet("banking77", "banking77", "choice", "intent", each=4, beside=("naive",)),
+    DataSet("banking77", "banking77", "choice", "intent", each=4, beside=("naive", "asked")),
 )
 BY_NAME = {s.name: s for s in SETS}
 
@@ -141,7 +141,9 @@ def units(only: Sequence[str] = (), seeds: Sequence[int] = SEEDS) -> list[Unit]:
             made += [unit for s in reversed(sets) if n in s.more for unit in _at(s, n, seed)]
         if seed == 0:
             made += [Unit(s.name, 0, seed, "naive") for s in sets if "naive" in s.beside]
-        made += [Unit(s.name, 100, seed, "nf4") for s in sets if "nf4" in s.beside]
+        kinds: tuple[Kind, ...] = ("asked", "nf4")
+        for kind in kinds:
+            made += [Unit(s.name, 100, seed, kind) for s in sets if kind in s.beside]
     return made
 
 

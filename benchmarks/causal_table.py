@@ -13,6 +13,7 @@ Cell = Mapping[str, Any]
 Cells = Mapping[tuple[str, int, int, str], Cell]
 METRICS = {"choice": ("accuracy",), "spans": ("f1",), "text": ("exact", "chrf")}
 ANSWERING = ("encoder", "causal")
+TOLD = (*ANSWERING, "asked", "copy")
 
 
 def summarise(found: Cells) -> dict[str, list[dict[str, Any]]]:
@@ -33,7 +34,7 @@ def _quality(found: Cells) -> list[dict[str, Any]]:
     for s in SETS:
         for metric in METRICS[s.form]:
             for n in sorted({0, 100, *s.more}):
-                values = {m: _by_seed(found, s.name, n, m, metric) for m in (*ANSWERING, "copy")}
+                values = {m: _by_seed(found, s.name, n, m, metric) for m in TOLD}
                 if any(values.values()):
                     lines.append({"set": s.name, "metric": metric, "n": n, "values": values})
     return lines
@@ -82,7 +83,7 @@ def _seconds(found: Cells) -> list[dict[str, Any]]:
 def as_table(made: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
     """All tables that have a line."""
     quality = [
-        [q["set"], q["metric"], q["n"], *(_spread(q["values"][m]) for m in (*ANSWERING, "copy")),
+        [q["set"], q["metric"], q["n"], *(_spread(q["values"][m]) for m in TOLD),
          _gain(q["values"])]
         for q in made["quality"]
     ]  # fmt: skip
@@ -105,7 +106,7 @@ def as_table(made: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
         [x["set"], x["n"], x["method"], x["fit"], x["ready"], x["answer"]] for x in made["seconds"]
     ]
     heads: list[tuple[list[str], list[list[object]]]] = [
-        (["set", "metric", "examples", *ANSWERING, "the text itself", "causal - encoder"], quality),
+        (["set", "metric", "examples", *ANSWERING, *_BESIDE], quality),
         (["set", "examples", "decoding", "valid", "cut", "F1", "CPU s a text"], decoding),
         (
             ["set", "labels", "rows", "same answer", *_SCORED, "tree, CPU s a text", "naive"],
@@ -129,6 +130,7 @@ def as_table(made: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
     return "\n\n".join(table(head, rows) for head, rows in heads if rows)
 
 
+_BESIDE = ("causal, as asked", "the text itself", "causal - encoder")
 _SCORED = ("tree", "naive", "calibrated")
 _BITS = {"causal": "bf16", "nf4": "NF4", "nf4 on bf16": "trained in NF4, served in bf16"}
 
