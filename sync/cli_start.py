@@ -126,6 +126,7 @@ def ready(house: House, filled: Filled) -> dict[str, Any]:
     return {
         "project": filled.project,
         "tasks": filled.tasks,
+        "open": filled.open,
         "imported": filled.imported,
         "url": f"{account.url}/projects/{filled.project}/data",
         "email": account.email,
@@ -137,9 +138,10 @@ def ready(house: House, filled: Filled) -> dict[str, Any]:
 
 
 def lines(told: Mapping[str, Any]) -> list[str]:
+    answered = told["tasks"] - told["open"]
     return [
-        f"{told['imported']} rows imported; all of the {told['tasks']} tasks that nobody has "
-        "answered are pre-annotated.",
+        f"{told['imported']} rows imported. Of {told['tasks']} tasks {answered} are answered; the "
+        f"other {told['open']} are pre-annotated.",
         "",
         f"Label Studio: {told['url']}",
         f"Login:        {told['email']}   Password: {told['password']}",

@@ -18,7 +18,15 @@ from lora.atomic import write_atomic
 from sync.start.api import StudioApi, StudioRefused
 from sync.start.house import House
 from sync.start.own import Item, Own
-from sync.start.project import IMPORT, add_tasks, create, exists, task_count, wait_for_predictions
+from sync.start.project import (
+    IMPORT,
+    add_tasks,
+    create,
+    exists,
+    task_count,
+    unanswered,
+    wait_for_predictions,
+)
 
 WAIT_S = 1800.0
 
@@ -41,11 +49,13 @@ class Note:
 
 @dataclass(frozen=True)
 class Filled:
-    """The project of a CSV. `imported`: rows that were new to it; `tasks`: all it has."""
+    """The project of a CSV. `imported`: rows that were new to it; `tasks`: all it has; `open`:
+    those that nobody has answered."""
 
     project: int
     imported: int
     tasks: int
+    open: int
 
 
 def fill(house: House, api: StudioApi, own: Own, tell: Callable[[str], None]) -> Filled:
@@ -73,7 +83,8 @@ def fill(house: House, api: StudioApi, own: Own, tell: Callable[[str], None]) ->
             f"after {WAIT_S:.0f} s not all tasks have predictions; {house.folder}/home/logs and "
             f"annotune --env-file {house.folder}/annotune.env doctor say why"
         )
-    return Filled(note.project, len(new), task_count(api, note.project))
+    tasks, open_ = task_count(api, note.project), unanswered(api, note.project)
+    return Filled(note.project, len(new), tasks, open_)
 
 
 def note_of(folder: Path, csv: Path) -> Path:

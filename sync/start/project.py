@@ -59,13 +59,18 @@ def wait_for_predictions(
     while time.monotonic() < deadline:
         found: dict[str, Any] = api.call("GET", f"/api/projects/{project}/")
         made: dict[str, int] = api.call("GET", f"/api/projects/{project}/model-versions/")
-        open_ = _count(api, project, UNANSWERED)
+        open_ = unanswered(api, project)
         left = _count(api, project, UNANSWERED, UNPREDICTED)
         tell(f"pre-annotated {open_ - left} of {open_} tasks")
         if not left and (not open_ or found["model_version"] in made):
             return True
         time.sleep(0.5)
     return False
+
+
+def unanswered(api: StudioApi, project: int) -> int:
+    """How many tasks nobody has answered yet."""
+    return _count(api, project, UNANSWERED)
 
 
 def _count(api: StudioApi, project: int, *filters: Mapping[str, str]) -> int:

@@ -84,7 +84,7 @@ def test_a_csv_becomes_a_pre_annotated_project_and_nothing_twice(
     done = start("--home", str(tmp_path), "--exit", "--json")
     assert done.exit_code == 0, done.output
     told = json.loads(done.stdout)
-    assert (told["imported"], told["tasks"]) == (30, 30)
+    assert (told["imported"], told["tasks"], told["open"]) == (30, 30, 24)
     tasks = held(studio_api, told["project"])
     labelled = {t["data"]["ticket"]: t["annotations"][0] for t in tasks if t["annotations"]}
     assert len(labelled) == 6
@@ -98,6 +98,7 @@ def test_a_csv_becomes_a_pre_annotated_project_and_nothing_twice(
     interrupt_when_ready(monkeypatch)
     again = start("--home", str(tmp_path))
     assert again.exit_code == 0 and "Everything keeps running" in again.output, again.output
+    assert "Of 30 tasks 6 are answered; the other 24 are pre-annotated." in again.output
     assert "0 rows imported" in again.output and f"/projects/{told['project']}/" in again.output
     assert house.studio.account.password in again.output
     assert len(held(studio_api, told["project"])) == 30
