@@ -103,6 +103,9 @@ def _tasks(
     """Tasks of odd texts, as Label Studio then has them."""
     for _ in range(BATCH):
         data = spiced(rng, dict(sample.data))
+        if not _whole(data):  # it takes them where it is asked in ASCII, then cannot list its tasks
+            _count(done.not_taken, "task: half a character, which Label Studio cannot give back")
+            continue
         try:
             api.post(f"{where}/import", [{"data": data}])
         except StudioRefused as refused:
@@ -110,6 +113,14 @@ def _tasks(
     query = f"/api/tasks?project={project}&fields=all&page_size={BATCH}"
     found: list[dict[str, Any]] = api.call("GET", query)["tasks"]
     return found
+
+
+def _whole(data: dict[str, Any]) -> bool:
+    try:
+        json.dumps(data, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _store(api: AsciiApi, body: dict[str, Any], task: dict[str, Any], done: Stored) -> None:
