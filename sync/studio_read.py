@@ -5,6 +5,7 @@ An annotation that cannot be understood is still an annotation: its result is ke
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
@@ -73,12 +74,21 @@ def _annotation(a: Mapping[str, Any], task: int, fallback: datetime) -> SeenAnno
         author=author if isinstance(author, int) else None,
         created_at=_time(a.get("created_at"), fallback),
         updated_at=_time(a.get("updated_at"), fallback),
-        lead_time=float(lead) if isinstance(lead, (int, float)) else None,
+        lead_time=_number(lead),
         ground_truth=bool(a.get("ground_truth")),
         cancelled=bool(a.get("was_cancelled")),
         parent_prediction=a.get("parent_prediction"),
         editor=_editor(a.get("updated_by")),
     )
+
+
+def _number(raw: object) -> float | None:
+    """JSON knows no bounds: a number that a float does not hold is none."""
+    try:
+        number = float(raw) if isinstance(raw, (int, float)) else math.nan
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _editor(raw: object) -> int | None:
@@ -92,7 +102,7 @@ def _prediction(p: Mapping[str, Any], task: int, fallback: datetime) -> SeenPred
         task=task,
         version=p.get("model_version") or "",
         created_at=_time(p.get("created_at"), fallback),
-        score=float(score) if isinstance(score, (int, float)) else None,
+        score=_number(score),
         result=p.get("result"),
     )
 
@@ -101,6 +111,6 @@ def _time(raw: object, fallback: datetime = BEGINNING) -> datetime:
     if isinstance(raw, str):
         try:
             return datetime.fromisoformat(raw.replace("Z", "+00:00")).astimezone(timezone.utc)
-        except ValueError:
+        except (ValueError, OverflowError):  # OverflowError: before the year 1 in UTC
             pass
     return fallback

@@ -64,6 +64,9 @@ def test_a_recorded_task_list_is_read() -> None:
         {"updated_at": "yesterday"},
         {"annotations": [{"id": 3, "result": "abc", "lead_time": "x", "completed_by": {"id": 9}}]},
         {"annotations": None, "predictions": [{"id": 4, "score": "high", "result": None}]},
+        {"annotations": [{"id": 3, "result": [], "lead_time": 10**400}]},
+        {"predictions": [{"id": 4, "result": [], "score": 10**400}]},
+        {"updated_at": "0001-01-01T00:00:00+14:00"},
     ],
 )
 def test_odd_rows_are_read_and_none_is_lost(odd: dict[str, Any]) -> None:
