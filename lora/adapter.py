@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from lora.errors import BrokenAdapter
+from lora.scores import check_scores
 
 MANIFEST = "manifest.json"
 Step = Callable[[dict[str, Any]], dict[str, Any]]
@@ -22,6 +24,7 @@ UPGRADES: tuple[Step, ...] = ()
 (docs/decisions/0013). One that was released is never changed."""
 FORMAT = 1 + len(UPGRADES)
 ALLOWED_SUFFIXES = {".safetensors", ".json", ".md"}
+SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,8 @@ class Manifest:
             raw["recipe"] = Recipe(**raw["recipe"])
             manifest = Manifest(**raw)
             _check_kinds(manifest)
+            _check_names(manifest, folder)
+            check_scores(manifest.scores)
         except FileNotFoundError as error:
             raise BrokenAdapter(
                 f"{folder.name} has no {MANIFEST}: it was never finished"
@@ -102,6 +107,17 @@ def _check_kinds(manifest: Manifest) -> None:
                 raise TypeError(f"{str(value)[:40]!r} is no {kind.__name__}")
     if manifest.parent is not None and not isinstance(manifest.parent, str):
         raise TypeError("its parent is no version's name")
+
+
+def _check_names(manifest: Manifest, folder: Path) -> None:
+    """Raises ValueError where the manifest is of another version than its folder, or of a snapshot
+    that the store could not have."""
+    if manifest.version != folder.name:
+        raise ValueError(f"it is of version {manifest.version[:40]!r}, not {folder.name}")
+    if not manifest.version.startswith(f"v{manifest.number}-"):
+        raise ValueError(f"{manifest.version} is not number {str(manifest.number)[:40]}")
+    if not SHA256.fullmatch(manifest.recipe.snapshot):
+        raise ValueError(f"snapshot {manifest.recipe.snapshot[:40]!r} is no SHA-256")
 
 
 def file_digest(path: Path) -> str:

@@ -28,7 +28,15 @@ __all__ = ["NEAR", "SHARPNESS", "NEVER", "Embed", "Head", "cold_head", "derive",
 __all__ += ["rows_of", "save_heads"]
 
 TENSORS, TABLE = "heads.safetensors", "heads.json"
-UNREADABLE = (OSError, AttributeError, KeyError, TypeError, ValueError, RecursionError)
+UNREADABLE = (
+    OSError,
+    AttributeError,
+    KeyError,
+    TypeError,
+    ValueError,
+    RecursionError,
+    OverflowError,  # a number of hundreds of digits
+)
 FORMAT = 2
 """2: one softmax per span label, and forms beyond Choices and Labels. 1 was another reading of the
 same shapes, so it is refused and not guessed at."""

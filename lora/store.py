@@ -31,7 +31,7 @@ from typing import Any
 
 from label_config.snapshot_json import snapshot_from_json, snapshot_to_json
 from label_config.values import Snapshot
-from lora.adapter import MANIFEST, Manifest, Recipe, digest_files, verify
+from lora.adapter import MANIFEST, SHA256, Manifest, Recipe, digest_files, verify
 from lora.atomic import sync_folder
 from lora.atomic import write_atomic as write_atomic
 from lora.errors import BrokenAdapter, Forgotten, Moved, NeedsPerson, Withdrawn
@@ -183,8 +183,7 @@ class ProjectStore(Wishes):
         for path in folder.iterdir() if folder.is_dir() else ():
             if VERSION.match(path.name):
                 with suppress(BrokenAdapter):
-                    manifest = Manifest.read(path)
-                    found += [manifest] if manifest.version == path.name else []
+                    found.append(Manifest.read(path))
         return sorted(found, key=lambda m: m.number)
 
     def find(self, recipe: Recipe) -> Manifest | None:
@@ -361,6 +360,6 @@ def _changed(path: Path) -> int:
 
 
 def _hex(digest: str) -> str:
-    if not re.fullmatch(r"[0-9a-f]{64}", digest):
+    if not SHA256.fullmatch(digest):
         raise ValueError(f"{digest!r} is not a SHA-256")
     return digest

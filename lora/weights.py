@@ -95,7 +95,7 @@ def scale_of(config: Mapping[str, Any]) -> float:
     try:
         rank, alpha = float(config["r"]), float(config["lora_alpha"])
         return alpha / (rank**0.5 if config.get("use_rslora") else rank)
-    except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+    except (KeyError, TypeError, ValueError, ArithmeticError) as error:  # 0, or hundreds of digits
         raise ValueError("it has no rank r or lora_alpha that are numbers") from error
 
 

@@ -9,10 +9,10 @@ from label_config import InvalidConfig, Schema, read_schema
 from lora.adapter import Manifest
 from lora.card import CARD
 from lora.lineage import read_lineage
+from lora.scores import CONTESTANTS
 from lora.store import ProjectStore
 from sync.operate import known_version
 
-CONTESTANTS = ("candidate", "champion", "human", "cold")
 DIFFERENT_ROWS = "their scores are of different blind rows, so they do not compare"
 
 

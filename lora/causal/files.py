@@ -14,6 +14,7 @@ from lora.causal.calibrate import Calibration
 from lora.causal.fit import CausalFitted
 from lora.causal.prompt import VERSION
 from lora.errors import BrokenAdapter
+from lora.heads import UNREADABLE
 from lora.loaded import LORA, LORA_CONFIG
 
 TABLE = "causal.json"
@@ -39,7 +40,7 @@ def read_calibration(folder: Path) -> dict[str, Calibration]:
         raw = json.loads(path.read_text(encoding="utf-8"))
         form, prompt = raw["format"], raw["prompt"]
         found = {str(n): Calibration(float(c["temperature"])) for n, c in raw["controls"].items()}
-    except (OSError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise BrokenAdapter(f"{path} cannot be read: {error}") from error
     if (form, prompt) != (FORMAT, VERSION):
         raise BrokenAdapter(

@@ -18,22 +18,25 @@ RECIPE = Recipe("tiny", "0" * 64, "a" * 64, {"steps": 60}, 0)
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    (tmp_path / "heads.json").write_text("{}")
-    (tmp_path / "adapter_model.safetensors").write_bytes(b"numbers")
+    version = f"v1-{RECIPE.id[:8]}"
+    made = tmp_path / version
+    made.mkdir()
+    (made / "heads.json").write_text("{}")
+    (made / "adapter_model.safetensors").write_bytes(b"numbers")
     manifest = Manifest(
-        version=f"v1-{RECIPE.id[:8]}",
+        version=version,
         number=1,
         recipe=RECIPE,
         schema="b" * 64,
         config="",
-        files=digest_files(tmp_path),
+        files=digest_files(made),
         labels=3,
         parent=None,
         scores={},
         created_at="2026-01-01T00:00:00+00:00",
     )
-    (tmp_path / MANIFEST).write_text(manifest.to_json())
-    return tmp_path
+    (made / MANIFEST).write_text(manifest.to_json())
+    return made
 
 
 def test_a_complete_folder_is_trusted(folder: Path) -> None:
@@ -82,6 +85,49 @@ def test_an_unreadable_manifest_is_no_manifest(folder: Path, text: str) -> None:
         verify(folder)
 
 
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"version": "v2-00000000"}, "it is of version 'v2-00000000'"),
+        ({"number": 2}, "is not number 2"),
+        ({"recipe": {"snapshot": "0" * 63 + "\u8996"}}, "no SHA-256"),
+        ({"recipe": {"snapshot": "0" * 65}}, "no SHA-256"),
+        ({"scores": {"candidate": 3}}, "scores.candidate is '3'"),
+        ({"scores": {"gate": []}}, "scores.gate is"),
+        ({"scores": {"holdout": "12"}}, "scores.holdout is '12'"),
+        ({"scores": {"cold": {"mean": "high"}}}, "scores.cold.mean is 'high'"),
+        ({"scores": {"champion": {"mean": True}}}, "scores.champion.mean is 'True'"),
+        ({"scores": {"human": {"mean": float("nan")}}}, "scores.human.mean is 'nan'"),
+        ({"scores": {"human": {"mean": 10**400}}}, "scores.human.mean is"),
+        ({"scores": {"candidate": {"controls": [1]}}}, "scores.candidate.controls is"),
+        ({"scores": {"candidate": {"controls": {"intent": {"value": 1}}}}}, "no metric"),
+        ({"scores": {"candidate": {"by_label": {"intent": {"labels": {"A": [1]}}}}}}, "by_label"),
+        ({"scores": {"candidate": {"by_label": {"intent": {"confused": [["A"]]}}}}}, "by_label"),
+    ],
+)
+def test_a_manifest_that_says_what_ours_never_say_is_refused(
+    folder: Path, change: dict[str, Any], named: str
+) -> None:
+    """What fuzzing found: each came up somewhere else, as a traceback or as another version."""
+    raw = json.loads((folder / MANIFEST).read_text())
+    raw |= {**change, "recipe": raw["recipe"] | change.get("recipe", {})}
+    (folder / MANIFEST).write_text(json.dumps(raw))
+    with pytest.raises(BrokenAdapter, match=f"manifest.json cannot be read: .*{named}"):
+        verify(folder)
+
+
+def test_the_judges_numbers_are_kept(folder: Path) -> None:
+    """All that lora/judge.py and the gate write."""
+    raw = json.loads((folder / MANIFEST).read_text())
+    control = {"metric": "accuracy", "value": None, "n": 0}
+    table = {"labels": {"A": [1, 1, 0, 0]}, "confused": [["A", "B", 1]]}
+    own = {"mean": 0.5, "controls": {"intent": control}, "by_label": {"intent": table}}
+    raw["scores"] = {"candidate": own, "champion": None, "holdout": 3, "train": 9}
+    raw["scores"] |= {"cold": {"mean": None, "right": {"1": {"intent": [1.0]}}}, "gate": {"p": 0.1}}
+    (folder / MANIFEST).write_text(json.dumps(raw))
+    assert verify(folder).scores == raw["scores"]
+
+
 @pytest.mark.parametrize("named", [2, 99, 0, -1, "1", None, True])
 def test_a_format_that_this_program_does_not_know_is_refused_by_name(
     folder: Path, named: object
@@ -97,7 +143,7 @@ def test_a_format_that_this_program_does_not_know_is_refused_by_name(
 
 def test_a_manifest_of_format_1_is_read_whatever_came_after() -> None:
     """As the first release wrote it, byte for byte; never to be changed."""
-    manifest = Manifest.read(Path(__file__).parent / "manifest-1")
+    manifest = Manifest.read(Path(__file__).parent / "manifest-1" / "v3-1a2b3c4d")
     assert (manifest.version, manifest.number, manifest.labels) == ("v3-1a2b3c4d", 3, 75)
     assert manifest.recipe.base == "minilm" and manifest.scores["candidate"]["mean"] == 0.91
     assert manifest.format == adapter.FORMAT

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -192,6 +193,15 @@ def test_numbers_that_are_none_are_refused(tmp_path: Path) -> None:
     head = trained(choices("a", "b"))
     save_heads(tmp_path, {"what": replace(head, bias=torch.tensor([0.0, float("nan")]))})
     with pytest.raises(BrokenAdapter, match="not finite"):
+        read_heads(tmp_path, HIDDEN)
+
+
+def test_a_fact_of_hundreds_of_digits_is_refused(tmp_path: Path) -> None:
+    save_heads(tmp_path, {"what": trained(choices("a", "b"))})
+    table = json.loads((tmp_path / "heads.json").read_text())
+    table["heads"][0]["facts"] = {"mean": 10**400}
+    (tmp_path / "heads.json").write_text(json.dumps(table))
+    with pytest.raises(BrokenAdapter, match="too large"):
         read_heads(tmp_path, HIDDEN)
 
 

@@ -89,6 +89,7 @@ def test_tensors_that_do_not_fit_are_refused(
     "config", ["", "{}", '{"peft_type": "IA3", "r": 4, "lora_alpha": 8}',
                '{"peft_type": "LORA", "r": 4, "lora_alpha": 4}', "[" * 100_000,
                '{"peft_type": "LORA", "r": 4, "lora_alpha": 8, "modules_to_save": ["pooler"]}',
+               '{"peft_type": "LORA", "r": 4, "lora_alpha": 1%s}' % ("0" * 400),
                '{"peft_type": "LORA", "r": 4, "lora_alpha": 8, "megatron_core": "os"}',
                '{"peft_type": "LORA", "r": 4, "lora_alpha": 8, "auto_mapping": {"parent_library":'
                ' "os"}}']

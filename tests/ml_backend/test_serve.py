@@ -57,7 +57,7 @@ def test_the_versions_of_all_projects_are_listed(tmp_path: Path) -> None:
         at = store.project(project)
         staging = at.staging()
         (staging / "heads.json").write_text("{}")
-        recipe = Recipe("minilm", "r", project, {}, 0)
+        recipe = Recipe("minilm", "r", project * 64, {}, 0)
         at.commit(
             staging, recipe, schema="s", config=XML, labels=1, parent=None, scores={"candidate": {}}
         )
