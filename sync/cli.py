@@ -111,6 +111,7 @@ def _only_sync(settings: Settings) -> Iterator[None]:
 
 
 def _known(world: World, project: str) -> None:
+    store_of(world.settings, project)
     if project not in world.log.connected():
         raise NoSuchProject(f"project {project} is not connected; run: annotune connect {project}")
 
@@ -148,11 +149,11 @@ def connect_(ctx: click.Context, project: str, json_: bool) -> None:
 def status_(ctx: click.Context, project: str | None, on: bool, json_: bool) -> None:
     """Say where PROJECT stands, or every connected project."""
     world = _build(ctx)
-    if project:
+    if project is not None:
         _known(world, project)
 
     def tell(found: Any) -> None:
-        (show.status if project else show.statuses)(json_, found)
+        (show.statuses if project is None else show.status)(json_, found)
 
     def look() -> Any:
         if project is None:

@@ -18,14 +18,15 @@ from sync.loop import World
 from sync.options import as_json, signed, store_of
 
 WAIT_S = 60.0
+ID = click.IntRange(0, 2**63 - 1)  # what a database holds
 COPIES = "copies of the home folder that you made otherwise hold it until you remove them"
 
 
 @click.command()
 @click.argument("project")
-@click.option("--task", type=int, help="A task, with all that people said of it.")
-@click.option("--annotation", type=int, help="One annotation; its task stays.")
-@click.option("--annotator", type=int, help="All annotations of one user, by their id.")
+@click.option("--task", type=ID, help="A task, with all that people said of it.")
+@click.option("--annotation", type=ID, help="One annotation; its task stays.")
+@click.option("--annotator", type=ID, help="All annotations of one user, by their id.")
 @click.option("--there", is_flag=True, help="Delete it in Label Studio too.")
 @signed
 @as_json

@@ -136,9 +136,9 @@ def logs(
 
     `annotune up` writes HOME/logs; each training has a file of its own there.
     """
-    if training and process or project and not training:
+    if training and process or project is not None and not training:
         raise click.UsageError("--training takes no --process, and --project is of --training")
-    if project:
+    if project is not None:
         store_of(settings, project)
     processes = (process,) if process else PROCESSES
     stop = threading.Event()

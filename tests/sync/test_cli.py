@@ -163,7 +163,7 @@ def test_forget_names_one_thing_that_is_there_and_says_what_went(run: Run) -> No
     task = studio.add_task("a text to be forgotten")
     connected(run)
     assert run("once", "1").exit_code == 3, "it heard the task; the backend is away"
-    for wrong in ((), ("--task", "1", "--annotation", "1")):
+    for wrong in ((), ("--task", "1", "--annotation", "1"), ("--annotator", str(2**63))):
         assert run("forget", "1", *wrong).exit_code == 2
     assert run("forget", "1", "--task", "99").exit_code == 4
     assert run("forget", "1", "--annotator", "1", "--there").exit_code == 5
@@ -373,6 +373,13 @@ def test_an_environment_file_is_read_and_a_broken_one_named(run: Run, tmp_path: 
 
 def test_a_project_id_that_could_leave_the_store_is_refused(run: Run) -> None:
     assert run("versions", "../../etc").exit_code == 2
+
+
+def test_an_empty_project_id_is_not_taken_for_none(run: Run) -> None:
+    for words in (["status", ""], ["once", ""], ["logs", "--training", "--project="]):
+        done = run(*words)
+        assert done.exit_code == 2 and "project id '' is not one" in done.output, words
+    assert run("logs", "--project=").exit_code == 2
 
 
 def test_a_token_is_needed_to_reach_label_studio(monkeypatch: pytest.MonkeyPatch) -> None:
