@@ -115,6 +115,11 @@ def _label(element: Element) -> Label:
             f"the name of its label {shown!r} comes from each task",
             'write the names into the config, or bring all labels by value="$key"',
         )
+    if shown and element.attrib.get("name"):  # a prediction with it would be a 400
+        raise LabelProblem(
+            f"its label {shown!r} has a name, so Label Studio takes it for no label",
+            "take name= off the label; what is stored is its value or alias",
+        )
     hint = attr.get("hint") or attr.get("description")
     most = read_most(attr)
     return Label(value=alias or shown, shown=shown or alias, hint=hint or None, most=most)

@@ -265,6 +265,11 @@ REFUSED = [
     ),
     (
         TEXT,
+        '<Choices name="c" toName="t"><Choice name="n" value="a"/><Choice value="b"/></Choices>',
+        "its label 'a' has a name, so Label Studio takes it for no label",
+    ),
+    (
+        TEXT,
         '<Taxonomy name="c" toName="t"><Choice value="a / b"/><Choice value="a"><Choice value="b"/>'
         "</Choice></Taxonomy>",
         "two of its labels are the same, or one is empty",
