@@ -16,10 +16,11 @@ def draw(what: str, number: int) -> random.Random:
     return random.Random(f"{SEED} {what} {number}")
 
 
+MARKUP = "<script>alert(1)</script>"
 SPICE = [
     *("\0", "\ud800", "\udfff", "\ufeff", "\u202e", "\u2028", "\r\n", "\r", "\x1b[31m", "\x7f"),
     *("e\u0301\u0323", "\U0001f468\u200d\U0001f469\u200d\U0001f467", "\ufdfa", "\u0130", "\xdf"),
-    *("<script>alert(1)</script>", "&lt;", "]]>", "${x}", "{{7*7}}", "%s%n", "../../etc/passwd"),
+    *(MARKUP, "&lt;", "]]>", "${x}", "{{7*7}}", "%s%n", "../../etc/passwd"),
 ]
 
 

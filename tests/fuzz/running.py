@@ -3,6 +3,8 @@
 A few cases in `make test`, always the same ones. `make fuzz FUZZ=50000` tries that many of each
 fuzzer, and writes how far it came into fuzz-report/NAME.json, so that it can be stopped and goes on
 there (ANNOTUNE_FUZZ, ANNOTUNE_FUZZ_REPORT). `python -m tests.fuzz.running FOLDER` prints the table.
+ANNOTUNE_FUZZ_CASES=498,689 tries these cases alone and raises the first finding as it is, else says
+what came of each; it never passes, as that is no run.
 """
 
 from __future__ import annotations
@@ -50,6 +52,9 @@ def fuzz(
 ) -> Report:
     """Try the cases of a fuzzer that are due, and fail with all that was found. `share`: of a long
     run it tries one case in so many, as one of its cases is hundreds."""
+    if again := environ.get("ANNOTUNE_FUZZ_CASES"):
+        said = [f"{n}: {case(int(n))}" for n in again.split(",")]
+        raise AssertionError(f"{name}: no finding, but only these were tried: {', '.join(said)}")
     most = -(-int(environ.get("ANNOTUNE_FUZZ") or 0) // share)
     folder = environ.get("ANNOTUNE_FUZZ_REPORT")
     path = Path(folder) / f"{name}.json" if folder and most else None

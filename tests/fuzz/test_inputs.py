@@ -20,7 +20,7 @@ from sync.cli import main
 from sync.log import Log
 from sync.loop import World
 from tests.fuzz.held import no_traceback
-from tests.fuzz.mutate import SPICE, draw, text
+from tests.fuzz.mutate import MARKUP, draw, text
 from tests.fuzz.running import fuzz
 from tests.sync.fake_studio import FakeStudio
 from tests.sync.house import CONFIG, FakeJobs
@@ -37,6 +37,11 @@ FIELDS = ("version", "why", "name", "serving", "csrf", "before", "after", "next"
 TOLD = {200, 201, 303, 308, 400, 401, 403, 404, 405, 413, 415}
 
 
+def in_path(word: str, safe: str = "") -> str:
+    """As a browser sends it; no address holds half a character as it is."""
+    return quote(word.encode("utf-8", "surrogatepass"), safe=safe)
+
+
 def test_the_page_is_asked_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with page_house(tmp_path) as house:
         past(house, monkeypatch, rounds=1)
@@ -50,8 +55,8 @@ def test_the_page_is_asked_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
         def case(number: int) -> str:
             rng = draw("page", number)
-            odd = quote(text(rng)[:60].encode("utf-8", "surrogatepass"), safe=rng.choice(["", "/"]))
-            path = rng.choice(PATHS).format(v=words(rng)[:60], x=odd)
+            odd = in_path(text(rng)[:60], safe=rng.choice(["", "/"]))
+            path = rng.choice(PATHS).format(v=in_path(words(rng)[:60]), x=odd)
             form: dict[str, Any] = {f: words(rng).encode("utf-8", "surrogatepass") for f in FIELDS}
             form |= {"csrf": csrf, "name": "Ada Ops"} if rng.random() < 0.8 else {}
             form["serving"] = store.current().version or "" if rng.random() < 0.7 else "x"
@@ -59,10 +64,10 @@ def test_the_page_is_asked_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             if path == "/logout" and asked == "POST":
                 del form["csrf"]
             sent = {"data": form} if asked == "POST" else {"query_string": form}
-            answer = client.open(path.replace("\0", "%00"), method=asked, **sent)
+            answer = client.open(path, method=asked, **sent)
             assert answer.status_code in TOLD, (asked, path, answer.status_code, answer.text[:300])
             no_traceback(answer.text)
-            assert SPICE[20] not in answer.text, "markup that somebody typed"
+            assert MARKUP not in answer.text, "markup that somebody typed"
             return f"{asked} {answer.status_code}"
 
         said = fuzz("page", 60, case).said

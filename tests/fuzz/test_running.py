@@ -43,3 +43,11 @@ def test_a_long_run_is_counted_and_goes_on_where_it_was(tmp_path: Path) -> None:
     assert tried == [0, 1, 2, 3, 4, 5, 6]
     short = {**environ, "ANNOTUNE_FUZZ": "14", "ANNOTUNE_FUZZ_REPORT": ""}
     assert fuzz("fuzzer", 1, lambda _: "fine", share=5, environ=short).cases == 3
+
+
+def test_single_cases_are_tried_again_and_are_no_run() -> None:
+    environ = {"ANNOTUNE_FUZZ_CASES": "2,0"}
+    with pytest.raises(ZeroDivisionError):  # as it is, with its own traceback
+        fuzz("fuzzer", 1, lambda n: 1 // n, environ=environ)
+    with pytest.raises(AssertionError, match="fuzzer: no finding, but only .* 2: even, 0: even"):
+        fuzz("fuzzer", 1, lambda n: "odd" if n % 2 else "even", environ=environ)
