@@ -6,8 +6,9 @@ come up somewhere else as a version that is a number or a blind list that blinds
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields
+from functools import cache
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -91,10 +92,13 @@ def _made(path: Path, kind: type[T], raw: Any) -> T:
         raise _broken(path, f"an object that is not one of {wanted}") from error
 
 
-def _hints(kind: type) -> dict[str, Any]:
+def _hints(kind: Any) -> Mapping[str, Any]:
     """The types of a dataclass's parts; empty for what is none."""
-    if not hasattr(kind, "__dataclass_fields__"):
-        return {}
+    return _worked_out(kind) if hasattr(kind, "__dataclass_fields__") else {}
+
+
+@cache  # CURRENT is read at every look, and working out its types took longer than reading it
+def _worked_out(kind: Any) -> Mapping[str, Any]:
     known = get_type_hints(kind)
     return {f.name: known[f.name] for f in fields(kind)}
 
