@@ -3,7 +3,8 @@
 Each step runs in a chroot in a mount namespace of its own: this machine's /usr read only, a Python
 of the version that FROM names in an empty environment, nothing of this checkout but what COPY
 brings. So it shows that the commands work, that nothing is missing from COPY and that the image's
-user can run what compose runs; it says nothing of the base image's own packages.
+user can run what compose runs; it says nothing of the base image's own packages. However it ends,
+by Ctrl-C or SIGTERM too, no process of a step and no folder stays behind.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess  # nosec B404  # lists, no shell of ours
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -42,6 +45,8 @@ ETC_TOO = (
     "alternatives",
 )
 PYTHON = "/image-python"
+UNSHARE = ("/usr/bin/unshare", "--mount", "--pid", "--fork", "--kill-child")
+ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 CHECKS = (
     "annotune --version",
     "python -c 'import ml_backend.serve, sync.service, sync.jobs, lora.train, lora.causal.train'",
@@ -175,26 +180,42 @@ class Image:
                 script.append(f"mount -o remount,bind,ro {to}")
         goes = f"cd {shlex.quote(self.folder)} && exec {shlex.join(command)}"
         who = f"--userspec={self.user}:{self.user}" if self.user != "root" else "--userspec=0:0"
-        inner = ["chroot", who, str(self.root), "/bin/sh", "-c", goes]
+        inner = ["/usr/sbin/chroot", who, str(self.root), "/bin/sh", "-c", goes]
         script.append(f"exec {shlex.join(inner)}")
-        done = subprocess.run(  # nosec B603  # the steps of our own Dockerfile
-            ["/usr/bin/unshare", "--mount", "sh", "-c", "\n".join(script)], env=self.env
-        )
-        if done.returncode:
-            raise WrongStep(
-                f"line {step.line}: {step.word} {step.rest} ended with {done.returncode}"
-            )
+        code = to_its_end([*UNSHARE, "sh", "-c", "\n".join(script)], self.env)
+        if code:
+            raise WrongStep(f"line {step.line}: {step.word} {step.rest} ended with {code}")
 
 
-def main() -> None:
+def to_its_end(command: Sequence[str], env: Mapping[str, str]) -> int:
+    """The exit code of an UNSHARE command. Where waiting for it is cut off, all that it started is
+    killed, and gone, before the exception goes on: nothing writes into the chroot any more."""
+    done = subprocess.Popen(command, env=env)  # nosec B603  # the steps of our own Dockerfile
+    try:
+        return done.wait()
+    except BaseException:
+        while done.poll() is None:
+            # the namespace's first process: the kernel ends all others before it reports its end
+            told = Path(f"/proc/{done.pid}/task/{done.pid}/children").read_text(encoding="ascii")
+            for pid in [int(word) for word in told.split()] or [done.pid]:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            with suppress(subprocess.TimeoutExpired):
+                done.wait(0.1)
+        raise
+
+
+def main(context: Path = ROOT) -> None:
     """All steps, then what the image is for, as its own user."""
     if os.geteuid() or sys.platform != "linux":
         sys.exit("image-steps needs root on Linux, for a chroot")
+    for number in ENDS:
+        signal.signal(number, _end)
     root = Path(tempfile.mkdtemp(prefix="annotune-image-"))
     root.chmod(0o755)
-    image = Image(root, ROOT)
+    image = Image(root, context)
     try:
-        for step in steps((ROOT / "docker" / "Dockerfile").read_text(encoding="utf-8")):
+        for step in steps((context / "docker" / "Dockerfile").read_text(encoding="utf-8")):
             print(f"--- {step.word} {step.rest}", flush=True)
             image.do(step)
         (root / "tmp" / "config.xml").write_text(CONFIG, encoding="utf-8")
@@ -205,10 +226,16 @@ def main() -> None:
     except WrongStep as wrong:
         sys.exit(f"image-steps: {wrong}")
     finally:
+        for number in ENDS:
+            signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C shall not leave half of it
         if str(root) in Path("/proc/self/mounts").read_text(encoding="utf-8"):
             sys.exit(f"image-steps: something is mounted below {root}; remove it by hand")
         shutil.rmtree(root)
 
 
+def _end(number: int, frame: object) -> None:
+    sys.exit(f"image-steps: ended by {signal.Signals(number).name}; nothing is left of it")
+
+
 if __name__ == "__main__":
-    main()
+    main(*map(Path, sys.argv[1:2]))

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 from types import ModuleType
 
@@ -48,3 +52,32 @@ def test_what_dockerignore_keeps_out_or_nobody_knows_is_no_step(
         list(image_steps.steps("# a comment\nSHELL x"))
     with pytest.raises(image_steps.WrongStep, match="would be root's"):
         image.do(image_steps.Step(1, "VOLUME", "/data"))
+
+
+BUSY = """ENV PATH=/usr/bin:/bin
+WORKDIR /made
+RUN (while :; do mkdir $(date +%s%N); done) & touch /made/going && wait
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="image-steps makes a chroot, as root")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_cut_off_leaves_no_folder_and_no_process(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    where, context = tmp_path / "tmp", tmp_path / "context"
+    where.mkdir()
+    (context / "docker").mkdir(parents=True)
+    (context / "docker" / "Dockerfile").write_text(BUSY)
+    program = [sys.executable, str(ROOT / ".ci" / "image_steps.py"), str(context)]
+    with subprocess.Popen(
+        program, env={**os.environ, "TMPDIR": str(where)}, stderr=subprocess.PIPE, text=True
+    ) as run:
+        until = time.monotonic() + 60
+        while not list(where.glob("annotune-image-*/made/going")):
+            assert run.poll() is None and time.monotonic() < until
+            time.sleep(0.02)
+        run.send_signal(number)
+        _, said = run.communicate(timeout=60)
+    assert run.returncode == 1 and f"ended by {number.name}" in said
+    assert not list(where.iterdir())
