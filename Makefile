@@ -28,5 +28,5 @@ bench: $(BENCHES:%=bench-%)
 $(BENCHES:%=bench-%): bench-%: .venv ; $(PY) -m benchmarks.$* $(BENCH_ARGS)
 
 .venv .venv-ls: ; @$(PYTHON) .ci/venv.py $@
-csv: ; @[ -f "$(CSV)" ] || { echo 'which CSV? make start CSV=mine.csv START_ARGS="--label COLUMN"'; exit 1; }
+csv: ; @[ -f "$(CSV)" ] || { $(if $(CSV),echo "there is no file $(CSV)",echo 'which CSV? make start CSV=mine.csv START_ARGS="--label COLUMN"'); exit 1; }
 browser: ; @for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit 0; done; echo "make test drives a real browser; install one: apt-get install chromium"; exit 1

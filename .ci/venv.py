@@ -32,7 +32,11 @@ def main(link: str) -> None:
     folder = cache_folder(os.environ) / f"{link.lstrip('.')}-{digest(link, python)}"
     folder.parent.mkdir(parents=True, exist_ok=True)
     with Path(f"{folder}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # two checkouts may ask at the same time
+        try:  # two checkouts may ask at the same time
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"waiting for another make, which is at {folder}", flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder / COMPLETE).exists():
             build(link, python, folder)
     point(ROOT / link, folder)

@@ -20,11 +20,12 @@ from sync import operate, show
 from sync.options import as_json
 from sync.start.api import StudioApi
 from sync.start.fill import Filled, fill
-from sync.start.house import ENV_FILE, House, open_house
+from sync.start.house import ENV_FILE, House, in_words, open_house
 from sync.start.own import Columns, Own, read_own
 from sync.start.process import StartFailed
 
 HOME = Path(".annotune-start")
+ENDS = (signal.SIGINT, signal.SIGTERM)
 OURS = tuple(f"ANNOTUNE_{part}_" for part in ("TRAIN", "AUGMENT", "GATE", "BLIND"))
 
 
@@ -35,6 +36,7 @@ class Teller:
     def __init__(self, json_: bool) -> None:
         self._console = Console(stderr=json_)
         self._status = self._console.status("")
+        self._stopping = False
 
     def say(self, text: str) -> None:
         self._status.stop()
@@ -44,6 +46,14 @@ class Teller:
         if self._console.is_terminal:
             self._status.update(text)
             self._status.start()
+
+    def stopping(self) -> None:
+        """Say so once, and hear no signal from here on: all shall be stopped in peace."""
+        if not self._stopping:
+            self._stopping = True
+            for number in ENDS:
+                signal.signal(number, signal.SIG_IGN)
+            self.say("Stopping ...")
 
 
 @click.command()
@@ -90,15 +100,14 @@ def start(
     own = read_own(csv, Columns(text, label, named, config, encoding))
     teller = Teller(json_)
     teller.say("; ".join(own.said) + ".")
-    with _until_stopped(), _alone(home):
+    with _until_stopped(teller), _alone(home):
         _run(home, own, teller, leave, json_)
 
 
 def _run(home: Path, own: Own, teller: Teller, leave: bool, json_: bool) -> None:
     first = "" if (home / ENV_FILE).exists() else " (the first time takes a minute or two)"
     teller.say(f"Starting Label Studio, Redis and annotune in {home}{first} ...")
-    teller.progress("starting")
-    with open_house(home, os.environ, wished(os.environ)) as house:
+    with open_house(home, os.environ, wished(os.environ), teller.progress) as house:
         try:
             with closing(StudioApi(house.studio.url, house.studio.token)) as api:
                 filled = fill(house, api, own, teller.progress)
@@ -110,8 +119,7 @@ def _run(home: Path, own: Own, teller: Teller, leave: bool, json_: bool) -> None
                 teller.say("Everything keeps running; Ctrl-C stops it.")
                 _stay(house, filled.project, teller)
         finally:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # let everything be stopped in peace
-            teller.say("Stopping ...")
+            teller.stopping()
 
 
 def wished(environ: Mapping[str, str]) -> dict[str, str]:
@@ -134,6 +142,7 @@ def ready(house: House, filled: Filled) -> dict[str, Any]:
         "page": f"{own.sync.url}/project/{filled.project}",
         "page_password": own.page.password,
         "env_file": str(house.folder / ENV_FILE),
+        "command": in_words(house.folder),
     }
 
 
@@ -146,7 +155,7 @@ def lines(told: Mapping[str, Any]) -> list[str]:
         f"Label Studio: {told['url']}",
         f"Login:        {told['email']}   Password: {told['password']}",
         f"Operators:    {told['page']}   Password: {told['page_password']}",
-        f"Commands:     annotune --env-file {told['env_file']} status {told['project']}",
+        f"Commands:     {told['command']} status {told['project']}",
         "",
     ]
 
@@ -167,24 +176,35 @@ def _stay(house: House, project: int, teller: Teller) -> None:
 
 
 @contextmanager
-def _until_stopped() -> Iterator[None]:
-    """Ctrl-C and SIGTERM end it well, in a background shell too, which leaves SIGINT ignored."""
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, signal.default_int_handler) for number in numbers]
+def _until_stopped(teller: Teller) -> Iterator[None]:
+    """Ctrl-C and SIGTERM end it well, while it starts, too, and in a background shell, which leaves
+    SIGINT ignored."""
+
+    def stop(number: int, frame: object) -> None:
+        teller.stopping()
+        raise KeyboardInterrupt
+
+    before = [signal.signal(number, stop) for number in ENDS]
     try:
         yield
     except KeyboardInterrupt:
         return
     finally:
-        for number, handler in zip(numbers, before, strict=True):
+        for number, handler in zip(ENDS, before, strict=True):
             signal.signal(number, handler)
 
 
 @contextmanager
 def _alone(home: Path) -> Iterator[None]:
     """One at a time: a second start on a home would stop what the first one runs."""
-    home.mkdir(parents=True, exist_ok=True)
-    with (home / "start.lock").open("a") as lock:
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        held = (home / "start.lock").open("a")
+    except OSError as error:
+        raise operate.Impossible(
+            f"{home} cannot be written: {error.strerror}; name another folder: --home DIR"
+        ) from error
+    with held as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

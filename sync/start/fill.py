@@ -16,7 +16,7 @@ from typing import Any
 
 from lora.atomic import write_atomic
 from sync.start.api import StudioApi, StudioRefused
-from sync.start.house import House
+from sync.start.house import House, in_words
 from sync.start.own import Item, Own
 from sync.start.project import (
     IMPORT,
@@ -81,7 +81,7 @@ def fill(house: House, api: StudioApi, own: Own, tell: Callable[[str], None]) ->
     if not wait_for_predictions(api, note.project, WAIT_S, tell):
         raise NotPredicted(
             f"after {WAIT_S:.0f} s not all tasks have predictions; {house.folder}/home/logs and "
-            f"annotune --env-file {house.folder}/annotune.env doctor say why"
+            f"{in_words(house.folder)} doctor say why"
         )
     tasks, open_ = task_count(api, note.project), unanswered(api, note.project)
     return Filled(note.project, len(new), tasks, open_)

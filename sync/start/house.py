@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import secrets
+import shlex
+import shutil
 import subprocess  # nosec B404  # lists, no shell
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +35,7 @@ from sync.start.studio import LOCK_S, Studio, start_studio
 
 ROOT = Path(__file__).resolve().parents[2]
 ENV_FILE = "annotune.env"
+READY_S = 600.0  # a few seconds on idle cores, minutes where others use them; a dead one is noticed
 
 
 class CommandFailed(RuntimeError):
@@ -72,21 +75,39 @@ def annotune(folder: Path) -> list[str]:
     return [sys.executable, "-m", "sync.cli", "--env-file", str(folder / ENV_FILE)]
 
 
+def in_words(folder: Path) -> str:
+    """The same as a person types it where they are; a checkout has no `annotune` on the PATH."""
+    here, python = Path.cwd(), Path(sys.executable)
+    if shutil.which("annotune"):
+        program = "annotune"
+    else:
+        within = python.is_relative_to(here)
+        program = f"{python.relative_to(here) if within else python} -m sync.cli"
+    return f"{program} --env-file {shlex.quote(str(folder / ENV_FILE))}"
+
+
 @contextmanager
 def open_house(
-    folder: Path, environ: Mapping[str, str], extra: Mapping[str, str] | None = None
+    folder: Path,
+    environ: Mapping[str, str],
+    extra: Mapping[str, str] | None = None,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> Iterator[House]:
     """Start Redis, Label Studio and annotune, hand them out, stop them in reverse order.
 
-    `extra`: more ANNOTUNE_ settings, for instance ANNOTUNE_TRAIN_EVERY. Raises StartFailed.
+    `extra`: more ANNOTUNE_ settings, for instance ANNOTUNE_TRAIN_EVERY; `tell`: what is being
+    started. Raises StartFailed.
     """
     folder = folder.resolve()
     env = _foreign(environ)
     with ExitStack() as stack:
+        tell("starting Redis")
         redis = start_redis(folder / "redis", env)
         stack.callback(redis.process.stop)
+        tell("starting Label Studio")
         studio = start_studio(folder / "label-studio", env)
         stack.callback(studio.process.stop)
+        tell("starting annotune")
         yield stack.enter_context(run_annotune(folder, env, studio, redis, extra))
 
 
@@ -106,7 +127,7 @@ def run_annotune(
     up = start("annotune", [*annotune(folder), "up"], folder, environ, cwd=ROOT)
     try:
         ports = (settings.backend.port, settings.sync.port)
-        wait_until(up, lambda: all(map(listens, ports)), 120.0)
+        wait_until(up, lambda: all(map(listens, ports)), READY_S)
         yield House(folder, environ, studio, redis, up, settings)
     finally:
         up.stop(30.0)

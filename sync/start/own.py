@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from sync.start.label_config import CHOICES, TEXT, write_config
 from sync.start.table import BadCsv, Table, read_table
 
 MOST_LABELS = 100
+LABELS_SAID = 8
 TEXT_NAMES = ("text", "sentence", "message", "utterance", "content", "body", "comment", "review")
 
 
@@ -58,10 +60,13 @@ class Own:
 def read_own(path: Path, columns: Columns) -> Own:
     """Read a CSV; raises BadCsv, or InvalidConfig for a --config that cannot be read."""
     table = read_table(path, columns.encoding)
+    for option, name in (("--text", columns.text), ("--label", columns.label)):
+        if name is not None and name not in table.columns:
+            there = ", ".join(map(repr, table.columns))
+            raise BadCsv(f"{option}: {path} has no column {name!r}; it has {there}")
     if columns.config:
         return _configured(table, columns, columns.config)
     text = columns.text or _text_column(table, columns.label)
-    table.place(text)
     if text == columns.label:
         raise BadCsv(f"{text!r} cannot be both the text column and the label column")
     labels = _labels(table, columns)
@@ -124,8 +129,28 @@ def _own(
     if len(items) < len(table.rows):
         said.append(f"{len(table.rows) - len(items)} without a text left out")
     if label:
-        said.append(f"{sum(bool(i.result) for i in items)} labelled already, by column {label!r}")
+        counts = Counter(i.result[0]["value"]["choices"][0] for i in items if i.result)
+        by = f"by column {label!r}{_counted(counts)}"
+        said.append(f"{counts.total()} labelled already, {by}")
+        said += _near(counts)
     return Own(table.path, config, tuple(items), tuple(said))
+
+
+def _counted(given: Mapping[str, int]) -> str:
+    """The labels and how often each is given, so that a slip of a key is seen at once."""
+    most = sorted(given.items(), key=lambda pair: (-pair[1], pair[0]))
+    shown = [f"{label} {count}" for label, count in most[:LABELS_SAID]]
+    if more := most[LABELS_SAID:]:
+        shown.append(f"{len(more)} more")
+    return f" ({', '.join(shown)})" if shown else ""
+
+
+def _near(given: Mapping[str, int]) -> list[str]:
+    alike: dict[str, list[str]] = {}
+    for label in sorted(given):
+        alike.setdefault(label.casefold(), []).append(label)
+    twice = [" and ".join(map(repr, labels)) for labels in alike.values() if len(labels) > 1]
+    return [f"one label by its letters, several by their case: {'; '.join(twice)}"] if twice else []
 
 
 def _result(
@@ -145,10 +170,13 @@ def _labels(table: Table, columns: Columns) -> tuple[str, ...]:
     """Those of --labels in their order, else what stands in the label column, sorted."""
     found = columns.labels
     if not found and columns.label is None:
+        there, column = f"the columns {', '.join(table.columns)}", "the one with labels (--label "
+        column += "COLUMN), or "
+        if len(table.columns) == 1:
+            there, column = f"one column, {table.columns[0]}, the texts'", ""
         raise BadCsv(
-            f"what shall be predicted? {table.path} has the columns {', '.join(table.columns)}: "
-            "name the one with labels (--label COLUMN), or the labels (--labels a,b,c), or a label "
-            "config (--config FILE)"
+            f"what shall be predicted? {table.path} has {there}: name {column}the labels (--labels "
+            "a,b,c), or a label config (--config FILE)"
         )
     if not found and columns.label is not None:
         at = table.place(columns.label)
@@ -159,8 +187,11 @@ def _labels(table: Table, columns: Columns) -> tuple[str, ...]:
             f"{where} holds {len(found)} different labels ({found[0]!r}, {found[1]!r}, ...); at "
             f"most {MOST_LABELS}: is it the label column? A --config may have more"
         )
-    if len(set(found)) < 2 or len(set(found)) < len(found):
-        raise BadCsv(f"{where} holds {', '.join(found) or 'no label'}: two or more, each once")
+    if len(set(found)) < len(found):
+        raise BadCsv(f"{where} names a label twice: {', '.join(found)}")
+    if len(found) < 2:
+        held = f"one label only, {found[0]!r}" if found else "no label"
+        raise BadCsv(f"{where} holds {held}; two or more are needed, to choose from")
     return found
 
 

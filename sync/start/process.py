@@ -113,7 +113,8 @@ def wait_until(process: Process, ready: Callable[[], bool], timeout_s: float) ->
             raise StartFailed(f"{process.name} ended with {code}:\n{process.log_tail()}")
         if time.monotonic() > deadline:
             raise StartFailed(
-                f"{process.name} is not ready after {timeout_s:.0f} s:\n{process.log_tail()}"
+                f"{process.name} is not ready after {timeout_s:.0f} s; the same command goes on "
+                f"where this one stopped. The end of {process.log}:\n{process.log_tail()}"
             )
         time.sleep(0.2)
 

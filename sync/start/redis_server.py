@@ -44,7 +44,7 @@ def start_redis(folder: Path, environ: Mapping[str, str], port: int | None = Non
     process = start("redis", [find_redis(environ), str(config.resolve())], folder, environ)
     url = f"redis://:{password}@{LOOPBACK}:{port}/0"
     try:
-        wait_until(process, lambda: _answers(port, password), 30.0)
+        wait_until(process, lambda: _answers(port, password), 300.0)
     except BaseException:
         process.stop()
         raise

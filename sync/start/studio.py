@@ -27,7 +27,7 @@ from sync.start.process import (
 )
 
 EMAIL = "demo@annotune.local"
-FIRST_START_S = 300.0  # migrations take about 45 s on two idle cores, longer beside a build
+FIRST_START_S = 1800.0  # migrations take about 45 s on two idle cores, many minutes beside a build
 LOCK_S = 300  # a task opened and left is given to others after this; old predictions live as long
 INSTALLED = Path(__file__).parents[2] / ".venv-ls/bin/label-studio"
 

@@ -12,6 +12,7 @@ from pathlib import Path
 SEPARATORS = ",;\t|"
 LARGEST_CELL = 10_000_000  # characters
 XLSX = b"PK\x03\x04"
+SEP = re.compile(r'"?sep=(.)"?[,;\t|]*', re.IGNORECASE)  # Excel's own first line
 
 
 class BadCsv(ValueError):
@@ -47,7 +48,8 @@ def read_table(path: Path, encoding: str | None = None) -> Table:
     first = next((line for line in text.splitlines() if line.strip()), None)
     if first is None:
         raise BadCsv(f"{path} is empty; it needs a header line, and a line for each text")
-    mark = max(SEPARATORS, key=lambda mark: len(next(csv.reader([first], delimiter=mark))))
+    named = SEP.fullmatch(first.strip())
+    mark = named[1] if named else max(SEPARATORS, key=lambda mark: _cells(first, mark))
     csv.field_size_limit(LARGEST_CELL)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=mark, strict=True)
     read: list[tuple[int, list[str]]] = []
@@ -57,6 +59,7 @@ def read_table(path: Path, encoding: str | None = None) -> Table:
                 read.append((reader.line_num, [cell.strip() for cell in cells]))
     except csv.Error as error:
         raise BadCsv(f"{path}, line {reader.line_num}: {error}; is a quote not closed?") from error
+    read = read[1:] if named else read
     if not read:
         raise BadCsv(f"{path} holds no cell with anything in it")
     columns, rows = read[0][1], read[1:]
@@ -67,6 +70,10 @@ def read_table(path: Path, encoding: str | None = None) -> Table:
                 f'by {mark!r}); put quotes around a text that holds a {mark!r}: "..."'
             )
     return _checked(path, columns, rows)
+
+
+def _cells(line: str, mark: str) -> int:
+    return len(next(csv.reader([line], delimiter=mark)))
 
 
 def _checked(path: Path, columns: list[str], rows: list[tuple[int, list[str]]]) -> Table:

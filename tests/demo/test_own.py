@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from click.testing import CliRunner, Result
 from sync import cli_start
 from sync.cli import main
 from sync.start.api import StudioApi
-from sync.start.house import House
+from sync.start.house import House, in_words
 
 CSV = Path(__file__).with_name("own.csv")
 ASKED = ["start", str(CSV), "--text", "message", "--label", "kind"]
@@ -59,6 +60,47 @@ def test_a_second_start_on_a_home_is_refused(
     monkeypatch.setattr(cli_start, "open_house", opened)
     assert start("--home", str(tmp_path)).exit_code == 0
     assert (asked[0].exit_code, "already runs on" in asked[0].output) == (5, True)
+
+
+def test_a_home_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    refused = start("--home", str(tmp_path / "file" / "home"))
+    assert refused.exit_code == 5
+    assert "home cannot be written: Not a directory; name another folder" in refused.output
+
+
+def test_ctrl_c_while_all_starts_is_answered_and_a_second_one_spoils_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    stopped: list[str] = []
+
+    @contextmanager
+    def opened(*_: object) -> Iterator[House]:
+        try:
+            signal.raise_signal(signal.SIGINT)
+        finally:
+            signal.raise_signal(signal.SIGINT)
+            stopped.append("whole")
+        yield
+
+    monkeypatch.setattr(cli_start, "open_house", opened)
+    done = start("--home", str(tmp_path))
+    assert (done.exit_code, done.output.count("Stopping ..."), stopped) == (0, 1, ["whole"])
+
+
+def test_the_commands_to_go_on_with_are_those_of_where_one_is(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sys, "executable", f"{tmp_path}/.venv/bin/python")
+    monkeypatch.chdir(tmp_path)
+    assert in_words(Path("/my home")) == (
+        ".venv/bin/python -m sync.cli --env-file '/my home/annotune.env'"
+    )
+    monkeypatch.chdir("/")
+    monkeypatch.setattr(sys, "executable", "/opt/x/python")
+    (tmp_path / "annotune").touch(mode=0o755)
+    assert in_words(Path("/h")) == "annotune --env-file /h/annotune.env"
 
 
 def test_settings_of_training_count_and_those_of_listening_do_not() -> None:

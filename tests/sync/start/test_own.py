@@ -47,6 +47,15 @@ def test_labels_of_a_column_become_choices_and_annotations(tmp_path: Path) -> No
     assert "1 without a text left out" in own.said
 
 
+def test_the_labels_found_are_said_with_their_counts(tmp_path: Path) -> None:
+    rows = "text,kind\n" + "".join(f"row {i},k{i % 9}\n" for i in range(11))
+    said = read(tmp_path, rows, Columns(label="kind")).said
+    by = "by column 'kind' (k0 2, k1 2, k2 1, k3 1, k4 1, k5 1, k6 1, k7 1, 1 more)"
+    assert said[-1] == f"11 labelled already, {by}"
+    said = read(tmp_path, "text,kind\nx,Bill\ny,bill\nz,App\n", Columns(label="kind")).said
+    assert said[-1] == "one label by its letters, several by their case: 'Bill' and 'bill'"
+
+
 def test_the_text_column_is_found_by_name_by_length_or_by_being_alone(tmp_path: Path) -> None:
     labels = Columns(labels=("a", "b"))
     for rows, found in (
@@ -77,11 +86,18 @@ def test_a_config_of_ones_own_reads_the_columns(tmp_path: Path) -> None:
     ("rows", "columns", "said"),
     [
         (MAIL, Columns(), r"what shall be predicted\? .* columns id, mail, kind: .*--label COLUMN"),
-        (MAIL, Columns(label="sort"), "no column 'sort'; it has 'id', 'mail', 'kind'"),
-        (MAIL, Columns(text="body", label="kind"), "no column 'body'"),
+        ("mail\nHi\n", Columns(), r"has one column, mail, the texts': name the labels \(--labels"),
+        (MAIL, Columns(label="sort"), "--label: .* no column 'sort'; it has 'id', 'mail', 'kind'"),
+        (MAIL, Columns(text="body", label="kind"), "--text: .* no column 'body'"),
+        (MAIL, Columns(text="mail", labels=("a",)), "--labels holds one label only, 'a'"),
+        ("text,kind\nHi,\n", Columns(label="kind"), "column 'kind' of .* holds no label"),
         (MAIL, Columns(text="kind", label="kind"), "both the text column and the label column"),
-        (MAIL, Columns(label="kind"), "column 'kind' of .* holds Delivery: two or more"),
-        (MAIL, Columns(labels=("a", "a")), "--labels holds a, a: two or more, each once"),
+        (
+            MAIL,
+            Columns(label="kind"),
+            "column 'kind' of .* holds one label only, 'Delivery'; two or more",
+        ),
+        (MAIL, Columns(labels=("a", "a")), "--labels names a label twice: a, a"),
         (
             MAIL,
             Columns(label="kind", labels=("a", "b")),

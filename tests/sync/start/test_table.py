@@ -31,6 +31,12 @@ def test_what_spreadsheets_write_is_read(tmp_path: Path) -> None:
     assert table.rows == (("Grüße", "a"),)
 
 
+@pytest.mark.parametrize("first", ["sep=;", '"sep=;"', "SEP=;;"])
+def test_the_separator_that_excel_names_in_a_first_line_counts(tmp_path: Path, first: str) -> None:
+    table = read_table(csv(tmp_path, f"\ufeff{first}\r\na,b;c\r\n1;2\r\n"))
+    assert (table.columns, table.rows, table.lines) == (("a,b", "c"), (("1", "2"),), (3,))
+
+
 def test_a_columns_key_is_one_that_a_label_config_can_name(tmp_path: Path) -> None:
     table = read_table(csv(tmp_path, "Customer message,größe,?\na,b,c\n"))
     assert [table.key(c) for c in table.columns] == ["Customer_message", "größe", "column_3"]
