@@ -63,18 +63,47 @@ class Again:
         return upto, Doubts(self.store).get(snapshot) or []
 
     def stamp(self, kind: Kind) -> str:
-        """Changes where the list may: the config, answers, the version in view, what is doubted."""
+        """Changes where the list may: the config, answers, the version in view and how far its
+        predictions reach, what is doubted."""
         if kind == "unsure":
-            version = self.log.versions(self.project)[-1:]
-            return " ".join([self.terms.schema.short, *(v.version for v in version)])
+            parts = [self.terms.schema.short]
+            for last in self.log.versions(self.project)[-1:]:
+                parts += [last.version, str(self.log.last_shown(self.project, last.version))]
+            return " ".join(parts)
         parts = [self.terms.schema.short, str(self.log.last_revision(self.project))]
         if kind == "disagrees" and self._doubted:
             parts.append(self._doubted[1][:16])
         return " ".join(parts)
 
-    def runs_low(self, tasks: Sequence[int]) -> bool:
-        """Whether less than half as many of these are open as could be shown."""
-        return 2 * len(set(tasks) & set(self._open)) < min(WINDOW, len(self._open))
+    def stirred(self, kind: Kind, stamp: str, tasks: Sequence[int]) -> bool:
+        """Whether a list that was stamped so, and shows these, may be another now. Of all that was
+        said since, only what touches a task counts that it shows or could come to show: each answer
+        changes the stamp, and all answers would be read again."""
+        now = self.stamp(kind)
+        (short, *was), (short_now, *is_) = stamp.split(" "), now.split(" ")
+        if kind == "unsure":
+            return (short, was[:1]) != (short_now, is_[:1]) or self._runs_low(tasks, stamp != now)
+        if short != short_now or was[1:] != is_[1:] or int(was[0]) > int(is_[0]):
+            return True  # a smaller number: something was forgotten
+        touched = self.log.touched(self.project, int(was[0]))
+        if touched & set(tasks):
+            return True
+        if kind == "people":
+            return bool(self.log.several(self.project, touched))
+        if len(tasks) == WINDOW:  # none of them leaves, and no other gets in
+            return False
+        if kind == "audit":
+            return any(self.log.sides(self.project, touched).values())
+        return not touched.isdisjoint(doubt.task for doubt in self.doubts()[1])
+
+    def _runs_low(self, tasks: Sequence[int], more: bool) -> bool:
+        """Whether less than half as many of these are open as could be shown, and there may be
+        others: a list that was not full had them all, unless there are `more` predictions now."""
+        if not more and len(tasks) < WINDOW:
+            return False
+        open_ = self.log.unanswered(self.project, tasks).values()
+        least = min(WINDOW, self.log.waiting(self.project))
+        return 2 * sum(not blind for blind in open_) < least
 
     # ---- one after the other
 

@@ -14,8 +14,9 @@ import hashlib
 import math
 import re
 import unicodedata
+from array import array
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from label_config import Schema
@@ -114,10 +115,10 @@ class Groups:
     def __init__(self, project: str, share: float) -> None:
         self._project = project
         self._share = share
-        self._seen: list[tuple[frozenset[int], Place]] = []
+        self._seen: list[tuple[array[int], Place]] = []  # of sets it would be ten times as much
         self._same: dict[str, Place] = {}
         self._groups: dict[str, Place] = {}
-        self._often: Counter[int] = Counter()
+        self._often: dict[int, int] = {}
         self._index: dict[int, list[int]] = defaultdict(list)
         self._renew_at = 256
 
@@ -154,14 +155,15 @@ class Groups:
 
     def _add(self, normal: str, marks: frozenset[int], place: Place) -> None:
         self._same[normal] = place
-        self._seen.append((marks, place))
+        self._seen.append((array("Q", sorted(marks)), place))
         if len(self._seen) == self._renew_at:
             self._renew()
         else:
             self._enter(len(self._seen) - 1)
 
     def _renew(self) -> None:
-        self._often = Counter(mark for marks, _ in self._seen for mark in marks)
+        times = Counter(mark for marks, _ in self._seen for mark in marks)
+        self._often = {mark: n for mark, n in times.items() if n > 1}  # most come once
         self._index.clear()
         self._renew_at *= 2
         for number in range(len(self._seen)):
@@ -171,8 +173,8 @@ class Groups:
         for mark in self._prefix(self._seen[number][0]):
             self._index[mark].append(number)
 
-    def _prefix(self, marks: frozenset[int]) -> list[int]:
-        rarest = sorted((self._often[mark], mark) for mark in marks)
+    def _prefix(self, marks: Collection[int]) -> list[int]:
+        rarest = sorted((self._often.get(mark, 0), mark) for mark in marks)
         return [mark for _, mark in rarest[: len(marks) - _enough(marks) + SHARED]]
 
     def _earliest_like(self, marks: frozenset[int]) -> Place | None:
@@ -180,12 +182,12 @@ class Groups:
         least = min(SHARED, _enough(marks))
         for number in sorted(n for n, times in hits.items() if times >= least):
             other, place = self._seen[number]
-            if resemblance(marks, other) >= ALIKE:
+            if resemblance(marks, frozenset(other)) >= ALIKE:
                 return place
         return None
 
 
-def _enough(marks: frozenset[int]) -> int:
+def _enough(marks: Collection[int]) -> int:
     """The fewest elements that a set shares with any other it resembles."""
     return math.ceil(ALIKE * len(marks))
 

@@ -16,11 +16,12 @@ from typing import Any
 from sqlalchemy import Column, Connection, Row, Select, select
 from sqlalchemy.exc import OperationalError
 
+from sync import log_sums
 from sync import log_tables as t
 from sync.groups import Place
 from sync.log_audit import AuditLog
 from sync.log_copy import CopyLog
-from sync.log_counts import CountLog, is_top, tops
+from sync.log_counts import CountLog
 from sync.log_forget import ForgetLog
 from sync.log_labels import LabelLog
 from sync.log_reviews import ReviewLog
@@ -47,6 +48,8 @@ class Appended:
     skips: int = 0
     deletions: int = 0
     predictions: int = 0
+    texts: int = 0
+    """Known tasks whose data is another now."""
 
     def __add__(self, other: Appended) -> Appended:
         pairs = zip(self._numbers(), other._numbers(), strict=True)
@@ -180,13 +183,14 @@ class Log(
                 db.execute(t.tasks.update().where(here).values(deleted_at=at))
                 heads = db.execute(_heads(project, found)).all()
                 _insert(db, [_grave(h, at) for h in heads if h.state != "deleted"])
+                log_sums.keep(db, project, found)
                 buried += len(found)
         return buried
 
     def current_annotations(self, project: str) -> list[SeenAnnotation]:
         """The last revision of each annotation that is neither deleted nor skipped, by id."""
         with self._read() as db:
-            rows = db.execute(_heads(project)).all()
+            rows = db.execute(_heads(project).order_by(t.revisions.c.annotation)).all()
         return [_annotation(r) for r in rows if r.state == "kept"]
 
 
@@ -198,9 +202,9 @@ def _move_cursor(db: Connection, project: str, to: datetime) -> None:
 
 def _heads(project: str, ids: Sequence[int] | None = None) -> Select[Any]:
     """The last revision of every annotation (of these tasks)."""
-    top = tops(project, ids)
-    joined = select(t.revisions).join(top, is_top(project, top))
-    return joined.order_by(t.revisions.c.annotation)
+    c = t.revisions.c
+    heads = select(t.revisions).where(c.project == project, log_sums.is_last())
+    return heads if ids is None else heads.where(c.task.in_(ids))
 
 
 def _take_in(
@@ -210,7 +214,7 @@ def _take_in(
     places: Mapping[int, Place],
     at: datetime,
 ) -> Appended:
-    added = _take_in_tasks(db, project, states, places, at)
+    added, texts = _take_in_tasks(db, project, states, places, at)
     heads = {h.annotation: h for h in db.execute(_heads(project, [s.task.id for s in states]))}
     rows: list[dict[str, Any]] = []
     for state in states:
@@ -220,6 +224,7 @@ def _take_in(
                 rows.append(_revision(project, a, head, at))
     graves = [_grave(h, at) for h in heads.values() if h.state != "deleted"]
     _insert(db, rows + graves)
+    log_sums.keep(db, project, [s.task.id for s in states])
     seen = remember_predictions(db, project, states)
     kinds = [(r["state"], r["n"]) for r in rows]
     return Appended(
@@ -229,6 +234,7 @@ def _take_in(
         skips=sum(state == "cancelled" for state, n in kinds),
         deletions=len(graves),
         predictions=seen,
+        texts=texts,
     )
 
 
@@ -238,8 +244,9 @@ def _take_in_tasks(
     states: Sequence[TaskState],
     places: Mapping[int, Place],
     at: datetime,
-) -> int:
-    c = t.tasks.c
+) -> tuple[int, int]:
+    """How many tasks are new, and how many others have other data."""
+    c, changed = t.tasks.c, 0
     here = (c.project == project) & c.task.in_([s.task.id for s in states])
     known = {r.task: r for r in db.execute(select(t.tasks).where(here))}
     fresh = []
@@ -255,9 +262,10 @@ def _take_in_tasks(
             this = (c.project == project) & (c.task == s.task.id)
             new = {"data": dict(s.task.data), "deleted_at": None}
             db.execute(t.tasks.update().where(this).values(new))
+            changed += row.data != s.task.data
     if fresh:
         db.execute(t.tasks.insert(), fresh)
-    return len(fresh)
+    return len(fresh), changed
 
 
 def _says_the_same(head: Row[Any] | None, a: SeenAnnotation) -> bool:

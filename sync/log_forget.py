@@ -19,6 +19,7 @@ from sqlalchemy import Connection, Engine, select
 from label_config.wire import task_texts
 from lora.forget import Lost
 from lora.wishes import Wish
+from sync import log_sums
 from sync import log_tables as t
 from sync.studio_values import TaskState
 from sync.terms import schema_of_groups
@@ -84,14 +85,16 @@ class ForgetLog:
         """Delete what is lost, and what was said of children of these snapshots, whose rounds are
         given up; leave tombstones."""
         with self._write() as db:
-            c = t.revisions.c
+            c, touched = t.revisions.c, set(lost.tasks)
             for part in t.chunks(sorted(lost.annotations)):
                 these = (c.project == project) & c.annotation.in_(part)
+                touched |= set(db.scalars(select(c.task).where(these)))
                 db.execute(t.revisions.delete().where(these))
             for part in t.chunks(sorted(lost.tasks)):
                 for table in (t.listed, t.revisions, t.shown, t.tasks):
                     own = (table.c.project == project) & table.c.task.in_(part)
                     db.execute(table.delete().where(own))
+            log_sums.keep(db, project, touched)
             said = t.decisions.c
             for digests in t.chunks(sorted(snapshots)):
                 own = (said.project == project) & said.snapshot.in_(digests)

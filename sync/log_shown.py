@@ -15,6 +15,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, func, select
 
+from sync import log_sums
 from sync import log_tables as t
 from sync.studio_values import NewPrediction, TaskState
 
@@ -64,12 +65,29 @@ class ShownLog:
         with self._read() as db:
             return [_shown(row) for part in parts for row in db.execute(part)]
 
+    def queue(self, project: str, version: str) -> list[tuple[int, bool, float]]:
+        """Unanswered tasks by their place in the queue: whether each is blind, and its score."""
+        c, s = t.standing.c, t.shown.c
+        own = (c.project == s.project) & (c.task == s.task) & t.OPEN
+        query = select(s.task, c.blind, s.score).join_from(t.shown, t.standing, own)
+        here = (s.project == project) & (s.version == version) & s.removed_at.is_(None)
+        with self._read() as db:
+            rows = db.execute(query.where(here, s.score.is_not(None)).order_by(s.seq))
+            return [(r.task, r.blind, r.score) for r in rows]
+
     def tasks_showing(self, project: str, version: str) -> set[int]:
         """Tasks that hold a prediction of this version, or are about to."""
         c = t.shown.c
         here = (c.project == project) & (c.version == version) & c.removed_at.is_(None)
         with self._read() as db:
             return set(db.scalars(select(c.task).where(here)))
+
+    def last_shown(self, project: str, version: str) -> int:
+        """The number of the last prediction noted of this version; 0 without one."""
+        c = t.shown.c
+        query = select(c.seq).where(c.project == project, c.version == version)
+        with self._read() as db:
+            return db.scalar(query.order_by(c.seq.desc()).limit(1)) or 0
 
     def newest(self, project: str, version: str) -> datetime | None:
         """When the last standing prediction of this version became visible; None without one."""
@@ -106,22 +124,26 @@ class ShownLog:
         if rows:
             with self._write() as db:
                 db.execute(t.shown.insert(), rows)
+                log_sums.shows(db, project, [(p.task, p.version) for p in predictions])
 
     def confirm(self, project: str, predictions: Sequence[NewPrediction]) -> None:
         """Note that what was planned has arrived."""
         c = t.shown.c
         rows = [{"t": p.task, "v": p.version} for p in predictions]
         here = (c.project == project) & (c.task == bindparam("t")) & (c.version == bindparam("v"))
+        here &= c.removed_at.is_(None)  # so it is found by all three, not among all of its version
         with self._write() as db:
             db.execute(t.shown.update().where(here).values(confirmed=True), rows)
 
-    def believe(self, project: str, version: str, held: Iterable[int]) -> None:
-        """Believe Label Studio about a version: `held` are the tasks that have its prediction.
+    def believe(self, project: str, version: str, held: Iterable[int], first: int = 0) -> None:
+        """Believe Label Studio about a version: `held` are the tasks, from `first` on, that have
+        its prediction.
 
         What was planned and did not arrive is forgotten; what was there and is gone is removed.
         """
         c, there = t.shown.c, set(held)
         here = (c.project == project) & (c.version == version) & c.removed_at.is_(None)
+        here &= c.task >= first
         this = c.seq == bindparam("s")
         with self._write() as db:
             rows = db.execute(select(c.seq, c.task, c.confirmed).where(here)).all()
@@ -134,6 +156,7 @@ class ShownLog:
                 db.execute(t.shown.delete().where(this), lost)
             if gone:
                 db.execute(t.shown.update().where(this).values(removed_at=t.now()), gone)
+            log_sums.hold(db, project, version, first)
 
     def removed(self, project: str, version: str) -> None:
         """Note that Label Studio no longer holds this version's predictions."""
@@ -141,13 +164,18 @@ class ShownLog:
         here = (c.project == project) & (c.version == version) & c.removed_at.is_(None)
         with self._write() as db:
             db.execute(t.shown.update().where(here).values(removed_at=t.now()))
+            log_sums.hold(db, project, version)
 
     def standing_versions(self, project: str) -> list[str]:
         """Versions of which Label Studio still holds predictions, as far as the log knows."""
-        c = t.shown.c
-        query = select(c.version).where(c.project == project, c.removed_at.is_(None)).distinct()
-        with self._read() as db:
-            return sorted(db.scalars(query))
+        c, found = t.shown.c, list[str]()
+        here = (c.project == project) & c.removed_at.is_(None)
+        with self._read() as db:  # from one to the next: they are few, their predictions many
+            version = db.scalar(select(func.min(c.version)).where(here))
+            while version is not None:
+                found.append(version)
+                version = db.scalar(select(func.min(c.version)).where(here, c.version > version))
+        return sorted(found)
 
     def see_version(self, project: str, version: str) -> None:
         """Note that the project shows this version from now on; again: nothing changes."""
@@ -195,6 +223,7 @@ def remember_predictions(db: Connection, project: str, states: Sequence[TaskStat
         )
     if fresh:
         db.execute(t.shown.insert(), fresh)
+        log_sums.has(db, project, [(row["task"], row["version"]) for row in fresh])
     return len(fresh)
 
 

@@ -32,10 +32,11 @@ from sqlalchemy import (
     UniqueConstraint,
     create_engine,
     event,
+    literal_column,
 )
 
 T = TypeVar("T")
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Of these tables; each step to the next is in log_upgrade.py."""
 CHUNK = 500
 BUSY_S = 30
@@ -131,6 +132,7 @@ revisions = Table(
     Index("revisions_of_task", "project", "task"),
 )
 revisions_by_author = Index("revisions_by_author", revisions.c.project, revisions.c.author)
+revisions_in_order = Index("revisions_in_order", revisions.c.project, revisions.c.seq)
 
 shown = Table(
     "shown",  # every prediction that Label Studio holds or held
@@ -151,6 +153,52 @@ shown = Table(
     ForeignKeyConstraint(["project", "task"], ["tasks.project", "tasks.task"]),
     Index("shown_on_task", "project", "task"),
     Index("shown_of_version", "project", "version"),
+)
+
+_there = shown.c.removed_at.is_(None)
+shown_there = Index(
+    "shown_there",
+    *(shown.c.project, shown.c.version, shown.c.task),
+    sqlite_where=_there,
+    postgresql_where=_there,
+)
+_on_its_way = ~shown.c.confirmed
+shown_on_its_way = Index(
+    "shown_on_its_way",
+    *(shown.c.project, shown.c.version),
+    sqlite_where=_on_its_way,
+    postgresql_where=_on_its_way,
+)
+
+standing = Table(
+    "standing",  # what stands of each live task, by the tables above (log_sums.py)
+    metadata,
+    Column("project", Project, primary_key=True),
+    Column("task", Number, primary_key=True, autoincrement=False),
+    Column("blind", Boolean, nullable=False),
+    Column("answers", Integer, nullable=False),
+    Column("skips", Integer, nullable=False),
+    Column("version", Text, nullable=False),  # a prediction of it is there; empty: not known
+)
+OPEN = standing.c.answers == literal_column("0", Integer)  # a parameter would miss the index
+standing_open = Index(
+    "standing_open",
+    *(standing.c.project, standing.c.version, standing.c.task, standing.c.blind),
+    sqlite_where=OPEN,
+    postgresql_where=OPEN,
+)
+
+sums = Table(
+    "sums",  # of what stands, a row a project
+    metadata,
+    Column("project", Project, primary_key=True),
+    Column("tasks", Integer, nullable=False),
+    Column("blind_tasks", Integer, nullable=False),
+    Column("answers", Integer, nullable=False),
+    Column("blind", Integer, nullable=False),  # blind tasks with an answer
+    Column("skips", Integer, nullable=False),
+    Column("waiting", Integer, nullable=False),  # neither answered nor blind
+    Column("drawn", Integer, nullable=False),  # grows whenever the list of blind tasks changes
 )
 
 versions = Table(

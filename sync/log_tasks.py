@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, func, select
 
 from sync import log_tables as t
 from sync.groups import Place
@@ -48,12 +48,21 @@ class TaskLog:
         with self._read() as db:
             return [_task(row) for row in db.execute(wanted)]
 
-    def sides(self, project: str) -> dict[int, bool]:
-        """Every live task's id, and whether it is blind."""
-        c = t.tasks.c
-        wanted = select(c.task, c.blind).where(c.project == project, c.deleted_at.is_(None))
+    def sides(self, project: str, ids: Iterable[int] | None = None) -> dict[int, bool]:
+        """Every live task's id (of these), and whether it is blind."""
+        c, found = t.standing.c, dict[int, bool]()
+        query = select(c.task, c.blind).where(c.project == project).order_by(c.task)
+        parts = [query] if ids is None else [query.where(c.task.in_(p)) for p in t.chunks(ids)]
         with self._read() as db:
-            return {row.task: row.blind for row in db.execute(wanted.order_by(c.task))}
+            for part in parts:
+                found |= {row.task: row.blind for row in db.execute(part)}
+        return found
+
+    def ever_seen(self, project: str) -> int:
+        """How many tasks there ever were, deleted ones too, but for what was forgotten."""
+        c = t.tasks.c
+        with self._read() as db:
+            return db.scalar(select(func.count()).where(c.project == project)) or 0
 
     def known_tasks(self, project: str, ids: Sequence[int]) -> set[int]:
         """Which of these ids the log has ever seen."""
@@ -66,9 +75,9 @@ class TaskLog:
 
     def blind_tasks(self, project: str) -> list[int]:
         """Ids of live tasks whose predictions are withheld."""
-        c = t.tasks.c
-        wanted = select(c.task).where(c.project == project, c.deleted_at.is_(None), c.blind)
-        with self._read() as db:  # a row less for each shown task: it is asked for in each turn
+        c = t.standing.c
+        with self._read() as db:  # not of the tasks themselves: their texts would be read past
+            wanted = select(c.task).where(c.project == project, c.blind)
             return list(db.scalars(wanted.order_by(c.task)))
 
     def drawn_groups(self, project: str) -> dict[str, bool]:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 
 from sqlalchemy import Connection, inspect, select
 
+from sync import log_sums
 from sync import log_tables as t
 
 Step = Callable[[Connection], None]
@@ -26,7 +27,16 @@ def _find_by_author(db: Connection) -> None:
     t.revisions_by_author.create(db, checkfirst=True)
 
 
-STEPS: tuple[Step, ...] = (_find_by_author,)
+def _keep_sums(db: Connection) -> None:
+    """2 -> 3: each turn counted all tasks, answers and predictions of a project."""
+    for index in (t.revisions_in_order, t.shown_there, t.shown_on_its_way):
+        index.create(db, checkfirst=True)
+    for table in (t.standing, t.sums):
+        table.create(db, checkfirst=True)
+    log_sums.fill(db)
+
+
+STEPS: tuple[Step, ...] = (_find_by_author, _keep_sums)
 KEY = {"key": "schema_version"}
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from pathlib import Path
 
 from jobs import Jobs, QueueDown
 from label_config import InvalidConfig
@@ -26,7 +27,7 @@ from sync.hooks import mend
 from sync.log import Log
 from sync.ordered import note_order
 from sync.pool import renew_pool
-from sync.pull import Changes, pull
+from sync.pull import Changes, Memory, pull
 from sync.push import Pushed, push, retire
 from sync.resting import drift, plateau
 from sync.review import Reviewer
@@ -59,6 +60,9 @@ class World:
     studio: StudioLike
     jobs: Jobs
     backend: BackendClient
+    published: dict[Path, int] = field(default_factory=dict)
+    """By project's folder: `Log.drawn` of the blind list that this process published last."""
+    memory: Memory = field(default_factory=dict)
 
     def close(self) -> None:
         """Let go of connections."""
@@ -136,8 +140,11 @@ def hear(
     """
     info, store = world.studio.project(project), world.store.project(project)
 
-    def publish() -> None:
-        store.publish_blind(world.log.blind_tasks(project))
+    def publish(always: bool = False) -> None:
+        drawn = world.log.drawn(project)  # first: what is drawn meanwhile is published next time
+        if always or world.published.get(store.folder) != drawn:
+            store.publish_blind(world.log.blind_tasks(project))
+            world.published[store.folder] = drawn
 
     share = terms_or_default(world.settings, info.config).settings.blind.share
     with store.hearing(patience_s) as free:
@@ -146,8 +153,9 @@ def hear(
                 f"project {project} is being read by another process: annotune connect, or a "
                 "second sync; its turn comes when that has ended"
             )
-        publish()  # what an interrupted turn left unsaid
-        changes = pull(world.studio, world.log, project, share, sweep=sweep, after_part=publish)
+        publish(sweep)  # what an interrupted turn left unsaid
+        studio, log, memory = world.studio, world.log, world.memory
+        changes = pull(studio, log, project, share, sweep, publish, memory)
     return changes, info
 
 

@@ -61,9 +61,9 @@ def renew_pool(log: Log, store: ProjectStore, project: str, terms: Terms) -> boo
     other = _keys_differ(known, terms)
     if not other and (len(known) >= MOST or terms.fetches):  # as a rule: nobody is counted
         return False
-    waiting = [task for task, blind in log.unanswered(project).items() if not blind]
-    if len(waiting) < LEAST or not (other or len(waiting) >= MOST):
+    if log.waiting(project) < (LEAST if other else MOST):
         return False
+    waiting = [task for task, blind in log.unanswered(project).items() if not blind]
     first = sorted(waiting, key=lambda task: drawn_by(project, task))[: 2 * MOST]
     texts = pool_texts(terms, project, log.tasks(project, first), MOST)
     grown = len(known) < MOST == len(texts)

@@ -24,7 +24,7 @@ from label_config.fetch import NotFetched
 from label_config.wire import read_result, write_result
 from settings import Backend, Settings
 from sync import log_tables
-from sync.backend_client import BackendDown
+from sync.backend_client import BackendDown, certificates
 from sync.log import Log
 from sync.log_shown import VersionSince
 from sync.log_tasks import LoggedTask
@@ -80,8 +80,11 @@ def push(
     """
     settings, info = terms.settings, studio.project(project)
     lacking = log.lacking(project, version)
-    if lacking or info.model_version != version or log.unconfirmed(project, version):
-        log.believe(project, version, studio.tasks_with_version(project, version))
+    whole = info.model_version != version or log.unconfirmed(project, version)
+    if lacking or whole:
+        first = 0 if whole else min(lacking)  # new tasks have the highest ids: few are asked for
+        held = studio.tasks_with_version(project, version, first)
+        log.believe(project, version, held, first)
         lacking = log.lacking(project, version)
     shown = sorted(
         (task for task, blind in lacking.items() if not blind),
@@ -98,8 +101,8 @@ def push(
                     return Pushed(version, shown=done, left=len(lacking) - done, way=way)
                 line = Line(open_ - len(shown), open_)
                 part = shown[: line.room or AT_ONCE]
-                held = {task.id: task for task in log.tasks(project, part)}
-                tasks = [held[task] for task in part if task in held]
+                known = {task.id: task for task in log.tasks(project, part)}
+                tasks = [known[task] for task in part if task in known]
                 made, how = _ordered(log, asker, tasks, line)
                 for some in _parts(made, AT_ONCE):
                     _send(log, studio, project, some)
@@ -197,11 +200,10 @@ def _placed(
     """Empty predictions for blind tasks; their scores are places in the queue of those waiting."""
     if not blind:
         return []
-    sides, counts = log.unanswered(project), log.counts(project)
+    counts = log.counts(project)
     queue: dict[bool, dict[int, float]] = {False: {}, True: {}}
-    for row in log.shown(project, version, sides):
-        if row.removed_at is None and row.score is not None:
-            queue[sides[row.task]][row.task] = row.score
+    for task, is_blind, score in log.queue(project, version):
+        queue[is_blind][task] = score
     places = blind_places(
         queue[False],
         queue[True],
@@ -263,7 +265,12 @@ class _Asker:
         auth = (mine.user, mine.password) if mine.password else None
         url = mine.url.rstrip("/")
         with httpx.Client(
-            base_url=url, auth=auth, headers=BULK, timeout=ASK_S, trust_env=False
+            base_url=url,
+            auth=auth,
+            headers=BULK,
+            timeout=ASK_S,
+            trust_env=False,
+            verify=certificates(),
         ) as client:
             yield cls(client, terms.settings.sync.batch, project, terms, version, ends)
 

@@ -143,15 +143,16 @@ class Studio(Erasing, Tabbing):
         """The ids of all tasks (about 0.35 ms each): what is missing was deleted."""
         return {row["id"] for row in self._rows_by_id(project, [], include="id")}
 
-    def tasks_with_version(self, project: str, version: str) -> set[int]:
-        """The ids of the tasks that hold a prediction of exactly this version.
+    def tasks_with_version(self, project: str, version: str, first: int = 0) -> set[int]:
+        """The ids, from `first` on, of the tasks that hold a prediction of exactly this version.
 
         Label Studio finds versions that contain the name, and lists a task's versions in 500
         characters; where that list is cut off, a longer name counts as this one.
         """
         name = "filter:tasks:predictions_model_versions"
         contains = {"filter": name, "operator": "contains", "type": "String", "value": version}
-        rows = self._rows_by_id(project, [contains], include="id,predictions_model_versions")
+        include = "id,predictions_model_versions"
+        rows = self._rows_by_id(project, [contains], include, after=first - 1 if first else 0)
         found = {row["id"]: row.get("predictions_model_versions") or "" for row in rows}
         return {
             task
@@ -160,9 +161,8 @@ class Studio(Erasing, Tabbing):
         }
 
     def _rows_by_id(
-        self, project: str, filters: list[Any], include: str
+        self, project: str, filters: list[Any], include: str, after: int = 0
     ) -> Iterator[dict[str, Any]]:
-        after = 0
         while True:
             rows = self._list(
                 project, [*filters, _id_after(after)], "tasks:id", page_size=IDS, include=include

@@ -43,32 +43,34 @@ def keep_tabs(
     """
     again, known = Again(log, store, project, terms), log.tabs(project)
     kinds = [k for k in KINDS if not (k in known and known[k].deleted)]
-    wanted = {k: _wanted(again, known.get(k), k, look) for k in kinds}
+    due = {k: _is_due(again, known.get(k), k, look) for k in kinds}
+    stamps = {  # what is least sure may be another: it is looked for when people want more
+        k: again.stamp(k) if due[k] or k != "unsure" else known[k].stamp for k in kinds
+    }
+    before = {k: known[k].tasks if k in known else () for k in kinds}
+    wanted = {k: again.tasks(k, before[k]) if due[k] else list(before[k]) for k in kinds}
     stale = [k for k in kinds if look or k not in known or list(known[k].tasks) != wanted[k]]
     for kind in set(kinds) - set(stale):
-        tab, stamp = known[kind], again.stamp(kind)
-        if tab.stamp != stamp:  # the same tasks out of something new
-            log.keep_tab(project, kind, tab.tab, tab.tasks, stamp)
+        tab = known[kind]
+        if tab.stamp != stamps[kind]:  # the same tasks out of something new
+            log.keep_tab(project, kind, tab.tab, tab.tasks, stamps[kind])
     if not stale:
         return []
     there, done = studio.tabs(project), list[Kind]()
     if not there:  # else our tabs would be all that people see
         studio.make_tab(project, ALL)
     for kind in stale:
-        if _keep(again, studio, known.get(kind), there, kind, wanted[kind]):
+        if _keep(again, studio, known.get(kind), there, kind, wanted[kind], stamps[kind]):
             done.append(kind)
     return done
 
 
-def _wanted(again: Again, tab: KnownTab | None, kind: Kind, look: bool) -> list[int]:
-    """The tasks to show; those it shows while nothing changed. Answered ones stay among the open
-    ones until half of these are done: each change leaves its filters in Label Studio."""
-    if tab is None:
-        return again.tasks(kind)
-    due = tab.stamp != again.stamp(kind)
-    if not due:
-        due = again.runs_low(tab.tasks) if kind == "unsure" else look
-    return again.tasks(kind, tab.tasks) if due else list(tab.tasks)
+def _is_due(again: Again, tab: KnownTab | None, kind: Kind, look: bool) -> bool:
+    """Whether to look for the tasks to show, else those it shows stay. Answered ones stay among the
+    open ones until half of these are done: each change leaves its filters in Label Studio."""
+    if tab is None or (look and kind != "unsure"):
+        return True
+    return again.stirred(kind, tab.stamp, tab.tasks)
 
 
 def _keep(
@@ -78,6 +80,7 @@ def _keep(
     there: Sequence[TabInfo],
     kind: Kind,
     tasks: Sequence[int],
+    stamp: str,
 ) -> bool:
     """Make or fill one tab; False where it stands already, or a person deleted it."""
     log, project = again.log, again.project
@@ -98,7 +101,7 @@ def _keep(
                 studio.fill_tab(project, found, filters)
         except NoSuchProject:  # deleted this moment; the next look says so
             return False
-    log.keep_tab(project, kind, tab, tasks, again.stamp(kind))
+    log.keep_tab(project, kind, tab, tasks, stamp)
     return found is None or not found.shows(filters)
 
 

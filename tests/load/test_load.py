@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,11 +11,15 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
+from label_config.values import Task
 from sync.connect import connect
+from sync.log import Log
+from sync.log_tasks import LoggedTask
 from sync.loop import turn
 from sync.pull import pull
-from tests.load.project import LargeStudio, measure, shown
+from tests.load.project import LargeStudio, measure, shown, with_tabs
 from tests.sync.house import ANSWER, CONFIG, House, open_house
 
 
@@ -24,17 +29,23 @@ def house(tmp_path: Path) -> Iterator[House]:
         yield made
 
 
-def decoded_in_a_turn(house: House, monkeypatch: pytest.MonkeyPatch, tasks: int) -> int:
-    """How much JSON of the log one answer makes a turn read, in a project of this size."""
+def at_rest(house: House, tasks: int) -> LargeStudio:
+    """A project of this size, half of it answered, all of it shown."""
     studio = LargeStudio(CONFIG)
     studio.fill(tasks, tasks // 2)
-    house.world, house.studio = replace(house.world, studio=studio), studio
+    with_tabs(house, studio)
     own = house.world.settings
     house.world = replace(house.world, settings=replace(own, train=replace(own.train, every=10**6)))
     connect(house.world, "1")
     shown(house, studio)
     studio.later(3600)
     turn(house.world, "1", sweep=True)
+    return studio
+
+
+def decoded_in_a_turn(house: House, monkeypatch: pytest.MonkeyPatch, tasks: int) -> int:
+    """How much JSON of the log one answer makes a turn read, in a project of this size."""
+    studio = at_rest(house, tasks)
     studio.annotate(next(iter(house.world.log.unanswered("1"))), ANSWER)
     read = [0]
 
@@ -58,6 +69,62 @@ def test_one_answer_makes_a_turn_read_as_much_of_a_large_log_as_of_a_small_one(
         with open_house(tmp_path / f"{tasks}") as house:
             read.append(decoded_in_a_turn(house, monkeypatch, tasks))
     assert read[1] <= read[0] + 10 < 400
+
+
+BIG = "tasks|revisions|shown|standing"
+WHOLE = re.compile(rf"SCAN ({BIG})\b|SEARCH ({BIG}) USING [A-Z ]*INDEX \w+ \(project=\?\)")
+ONE = re.compile(r"\b(max|min)\(|\bLIMIT\b", re.IGNORECASE)  # the first row of an index at most
+
+
+def test_no_statement_of_a_turn_after_one_answer_goes_through_a_whole_table(house: House) -> None:
+    """What the database says it will do, whatever there is in it today."""
+    studio = at_rest(house, 400)
+    studio.annotate(next(iter(house.world.log.unanswered("1"))), ANSWER)
+    asked: list[tuple[str, Any]] = []
+    engine = house.world.log._engine
+
+    def note(_db: Any, _cursor: Any, statement: str, values: Any, *_more: Any) -> None:
+        if statement.startswith(("SELECT", "UPDATE", "DELETE")):
+            asked.append((statement, values))
+
+    event.listen(engine, "before_cursor_execute", note)
+    done = turn(house.world, "1")
+    event.remove(engine, "before_cursor_execute", note)
+    assert done.changes.added.answers == 1 and len(asked) > 20
+    whole = []
+    with engine.connect() as db:
+        for statement, values in asked:
+            one = values[0] if isinstance(values, list) else values
+            plan = db.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", one).all()
+            whole += [(statement, r[3]) for r in plan if WHOLE.search(r[3])]
+    assert [(s, how) for s, how in whole if not ONE.search(s)] == []
+
+
+def test_one_new_task_is_put_beside_its_like_without_reading_all_others_again(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    studio, read, real = at_rest(house, 60), [0], Log.first_seen_order
+
+    def counted(log: Log, project: str) -> list[LoggedTask]:
+        read[0] += 1
+        return real(log, project)
+
+    def one_more() -> LoggedTask:
+        studio.fill(1, 0)  # the text of the first one
+        turn(house.world, "1")
+        return house.world.log.tasks("1")[-1]
+
+    monkeypatch.setattr(Log, "first_seen_order", counted)
+    first = house.world.log.tasks("1")[0]
+    assert one_more().place == one_more().place == first.place and read == [0]
+    other = Task(first.id, "1", {"text": "another text that nobody wrote before"})
+    studio.tasks[first.id] = replace(studio.tasks[first.id], task=other)
+    studio._change(first.id)
+    turn(house.world, "1")
+    one_more()
+    assert read == [1], "what is remembered of a text goes when the text is another"
+    one_more()
+    assert read == [1]
 
 
 def test_a_first_sync_that_is_cut_off_goes_on_where_it_was() -> None:

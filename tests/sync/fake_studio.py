@@ -224,11 +224,13 @@ class FakeStudio:
         self.lists += 1
         return set(self.tasks)
 
-    def tasks_with_version(self, project: str, version: str) -> set[int]:
+    def tasks_with_version(self, project: str, version: str, first: int = 0) -> set[int]:
         self._heard(project)
         self.lists += 1
         return {
-            task for task, s in self.tasks.items() if version in {p.version for p in s.predictions}
+            task
+            for task, s in self.tasks.items()
+            if task >= first and version in {p.version for p in s.predictions}
         }
 
     def import_predictions(self, project: str, predictions: Sequence[NewPrediction]) -> int:

@@ -40,6 +40,7 @@ from sync.studio_values import SeenAnnotation
 from sync.terms import read_terms
 from tests.sync.fake_studio import FakeStudio
 from tests.sync.house import CONFIG, House, open_house
+from tests.sync.summed import as_counted_anew
 
 TEXTS = ["oak fig elm ash bay", "yew box sky sea sun", "fog dew ice hay rye", "", "oak fig elm ash"]
 CONFIGS = [CONFIG, CONFIG.replace('<Choice value="B"/>', '<Choice value="C"/>')]
@@ -269,10 +270,16 @@ class Interleavings(RuleBasedStateMachine):
         assert wanted is None or store.snapshot(wanted.snapshot)
         assert len([r for r in log.rounds("1") if r["verdict"]]) <= self.judged
 
+    @invariant()
+    def the_logs_sums_are_as_counted_anew(self) -> None:
+        if hasattr(self, "house"):
+            as_counted_anew(self.house.world.log)
+
     @rule()
     def a_snapshot_is_what_people_say_now(self) -> None:
         """Frozen twice it is the same, after a restart too; each row is an answer of now."""
         turn(self.house.world, "1", sweep=True)
+        self.sides = self.house.world.log.sides("1") | self.sides  # those heard just now, too
         self.agreed = True
         terms = read_terms(self.house.world.settings, self.studio.config)
         one, report = freeze(self.house.world.log, "1", terms)

@@ -15,6 +15,7 @@ from sync import log_upgrade
 from sync.log import Log, NewerLog
 from sync.log_tables import SCHEMA_VERSION, open_engine
 from sync.log_upgrade import STEPS, upgrade
+from tests.sync.summed import as_counted_anew
 
 DUMPS = sorted(Path(__file__).parent.glob("log-*.sql"))
 TABLES = "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name"
@@ -60,6 +61,8 @@ def test_an_old_log_opens_with_all_that_was_in_it_and_is_as_a_new_one(
         assert log.tasks("1")[1].data == {"text": "a NUL \x00 and a lone \ud800"}
         assert log.tombstones("1") == ({99}, set()) and other.author == 6
         assert [e.who for e in log.audit("1")] == ["Anna"]
+        as_counted_anew(log)
+        assert log.counts("1").answers == 2 and log.lacking("1", "v9-00000000").keys() < {1, 2, 3}
         log.connect("2", "it can be written to")
     finally:
         log.close()
@@ -79,13 +82,13 @@ def test_two_that_open_an_old_log_at_once_upgrade_it_once(
 
     def counted(db: Connection) -> None:
         ran.append(1)
-        STEPS[0](db)
+        STEPS[-1](db)
 
     def opened() -> None:
         both.wait()
         Log(f"sqlite:///{old}").close()
 
-    monkeypatch.setattr(log_upgrade.upgrade, "__defaults__", ((counted, *STEPS[1:]),))
+    monkeypatch.setattr(log_upgrade.upgrade, "__defaults__", ((*STEPS[:-1], counted),))
     threads = [threading.Thread(target=opened) for _ in range(2)]
     for thread in threads:
         thread.start()
