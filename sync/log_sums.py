@@ -135,11 +135,12 @@ def hold(db: Connection, project: str, version: str, first: int = 0) -> None:
     """Name this version where a prediction of it stands; else none, where it was named. Of tasks
     from `first` on."""
     c, s = t.standing.c, t.shown.c
-    held = select(s.task).where(s.project == project, s.version == version)
-    held = held.where(s.removed_at.is_(None), s.task >= first)
+    there = (s.version == version) & s.removed_at.is_(None)
     own = (c.project == project) & (c.task >= first)
-    wrong = own & (c.version == version) & c.task.not_in(held)
+    same = exists().where((s.project == c.project) & (s.task == c.task) & there)
+    wrong = own & (c.version == version) & ~same  # not NOT IN: PostgreSQL takes for ever with many
     db.execute(t.standing.update().where(wrong).values(version=""))
+    held = select(s.task).where(s.project == project, s.task >= first, there)
     lacks = own & (c.version != version) & c.task.in_(held)
     db.execute(t.standing.update().where(lacks).values(version=version))
 
