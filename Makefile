@@ -6,7 +6,7 @@ BENCHES := predict train swap fewshot causal causal_speed causal_swap augment ga
 OURS := label_config augment lora ml_backend sync demo .ci $(wildcard *.py)
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo start reference test fast image-steps faults faults-broken load fuzz fuzz-stored lint audit sbom types arch bench $(BENCHES:%=bench-%) browser csv .venv .venv-ls
+.PHONY: demo start reference test fast image-steps panels faults faults-broken load fuzz fuzz-stored lint audit sbom types arch bench $(BENCHES:%=bench-%) browser csv .venv .venv-ls
 
 demo: .venv .venv-ls ; @exec $(PY) -m demo $(if $(DEMO_DATA),--data "$(DEMO_DATA)") $(DEMO_ARGS)
 start: csv .venv .venv-ls ; @exec $(PY) -m sync.cli start "$(CSV)" $(START_ARGS)
@@ -22,6 +22,7 @@ faults: .venv ; ANNOTUNE_FUZZ=100 $(PY) -m pytest -q tests/faults tests/sync/tes
 load: .venv ; $(PY) -m tests.load.run $(LOAD_ARGS)
 faults-broken: .venv ; $(PY) -m tests.faults.broken
 image-steps: .venv ; $(PY) .ci/image_steps.py
+panels: .venv ; PYTHONPATH=. $(PY) .ci/panels.py $(ENV_FILE)
 fuzz: .venv ; ANNOTUNE_FUZZ=$(or $(FUZZ),50000) ANNOTUNE_FUZZ_REPORT=$(or $(FUZZ_REPORT),fuzz-report) $(PY) -m pytest -q tests/fuzz
 fuzz-stored: .venv .venv-ls ; $(PY) -m tests.fuzz.stored $(STORED_ARGS)
 bench: $(BENCHES:%=bench-%)

@@ -15,6 +15,7 @@ from prometheus_client.metrics_core import (
 )
 
 from metering import SECONDS, Metering, gauge
+from ml_backend.refusals import ELSE, KINDS
 
 ROWS = (1, 2, 4, 8, 16, 32, 64)
 
@@ -63,7 +64,8 @@ def _of_backend(health: Told, refused: Told, running: int) -> Iterator[Metric]:
     turned = CounterMetricFamily(
         "annotune_requests_refused", "Predictions that were refused.", labels=["why"]
     )
-    for why, count in _part(refused, "why").items():
+    none = dict.fromkeys([*(why for _, why in KINDS), ELSE], 0)  # a first one is seen as a rise
+    for why, count in {**none, **_part(refused, "why")}.items():
         turned.add_metric([why], count)
     yield turned
     for name, about in (

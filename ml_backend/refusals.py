@@ -15,6 +15,7 @@ from typing import Any
 from lora.errors import EngineDown, NotReady, Overloaded
 
 KINDS = ((Overloaded, "overloaded"), (EngineDown, "inference server down"))
+ELSE = "not ready"
 
 
 class Refusals:
@@ -31,7 +32,7 @@ class Refusals:
         try:
             yield
         except NotReady as error:
-            kind = next((word for kind, word in KINDS if isinstance(error, kind)), "not ready")
+            kind = next((word for kind, word in KINDS if isinstance(error, kind)), ELSE)
             with self._lock:
                 self._why[kind] += 1
                 self._last = str(error)

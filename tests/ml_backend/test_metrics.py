@@ -61,6 +61,8 @@ def test_the_backend_tells_what_it_serves_and_how_busy_it_is() -> None:
         'annotune_batch_size_tasks_sum{base="minilm"}': 5,
         'annotune_inference_duration_seconds_bucket{base="minilm",le="0.025"}': 1,
         'annotune_requests_refused_total{why="overloaded"}': 1,
+        'annotune_requests_refused_total{why="not ready"}': 0,
+        'annotune_requests_refused_total{why="inference server down"}': 0,
         'annotune_active_version_info{base="minilm",project="7",version="v3-0a1b2c3d"}': 1,
         'annotune_active_version_info{base="",project="8",version="cold"}': 1,
         'annotune_project_error{project="7"}': 0,
