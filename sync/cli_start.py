@@ -136,6 +136,7 @@ def ready(house: House, filled: Filled) -> dict[str, Any]:
         "tasks": filled.tasks,
         "open": filled.open,
         "imported": filled.imported,
+        "blind": own.blind.first_in,
         "url": f"{account.url}/projects/{filled.project}/data",
         "email": account.email,
         "password": account.password,
@@ -151,10 +152,12 @@ def lines(told: Mapping[str, Any]) -> list[str]:
     return [
         f"{told['imported']} rows imported. Of {told['tasks']} tasks {answered} are answered; the "
         f"other {told['open']} are pre-annotated.",
+        f"At first one in {told['blind']} opens empty, on purpose: only what people answer without "
+        "a suggestion judges a new version.",
         "",
         f"Label Studio: {told['url']}",
         f"Login:        {told['email']}   Password: {told['password']}",
-        f"Operators:    {told['page']}   Password: {told['page_password']}",
+        f"Operators:    {told['page']}   Name: any   Password: {told['page_password']}",
         f"Commands:     {told['command']} status {told['project']}",
         "",
     ]
@@ -208,5 +211,8 @@ def _alone(home: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise operate.Impossible(f"annotune start already runs on {home}") from error
+            raise operate.Impossible(
+                f"annotune start already runs on {home}; a second one needs a folder of its own: "
+                "--home DIR"
+            ) from error
         yield

@@ -8,9 +8,11 @@ from xml.sax.saxutils import quoteattr  # nosec B406  # only quotes
 CHOICES, LABELS, TEXT = "label", "spans", "text"
 
 
-def write_config(labels: Sequence[str], kinds: Sequence[str] = (), key: str = TEXT) -> str:
+def write_config(
+    labels: Sequence[str], kinds: Sequence[str] = (), key: str = TEXT, required: bool = False
+) -> str:
     """The labelling XML; `key`: where a task's data holds the text. No labels, or no `kinds` of
-    pieces: no such control."""
+    pieces: no such control. `required`: Label Studio takes no answer without a label."""
     parts = ["<View>"]
     if kinds:
         inner = "".join(f"<Label value={quoteattr(k)}/>" for k in kinds)
@@ -18,7 +20,7 @@ def write_config(labels: Sequence[str], kinds: Sequence[str] = (), key: str = TE
     parts.append(f'  <Text name="{TEXT}" value="${key}"/>')
     if labels:
         inner = "".join(f"<Choice value={quoteattr(k)}/>" for k in labels)
-        parts.append(
-            f'  <Choices name="{CHOICES}" toName="{TEXT}" choice="single">{inner}</Choices>'
-        )
+        told = f'name="{CHOICES}" toName="{TEXT}" choice="single"'
+        told += ' required="true"' if required else ""
+        parts.append(f"  <Choices {told}>{inner}</Choices>")
     return "\n".join([*parts, "</View>"])

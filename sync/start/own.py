@@ -70,7 +70,7 @@ def read_own(path: Path, columns: Columns) -> Own:
     if text == columns.label:
         raise BadCsv(f"{text!r} cannot be both the text column and the label column")
     labels = _labels(table, columns)
-    config = write_config(labels, key=table.key(text))
+    config = write_config(labels, key=table.key(text), required=True)
     return _own(table, text, columns.label, config, (CHOICES, TEXT, set(labels)))
 
 

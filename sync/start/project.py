@@ -11,7 +11,10 @@ from sync.start.api import StudioApi, StudioRefused
 
 IMPORT = 500  # tasks in one import
 IMPORT_S = 300.0
-GUIDE = "Accept what is shown if it is right, else correct it."
+GUIDE = (
+    "Accept what is shown if it is right, else correct it. Where nothing is shown, choose "
+    "yourself: some tasks open empty so that a new model can be judged."
+)
 UNANSWERED = {"filter": "filter:tasks:total_annotations", "operator": "equal", "type": "Number"}
 UNPREDICTED = {**UNANSWERED, "filter": "filter:tasks:total_predictions"}
 

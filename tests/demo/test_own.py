@@ -143,6 +143,7 @@ def test_a_csv_becomes_a_pre_annotated_project_and_nothing_twice(
     assert "Of 30 tasks 6 are answered; the other 24 are pre-annotated." in again.output
     assert "0 rows imported" in again.output and f"/projects/{told['project']}/" in again.output
     assert house.studio.account.password in again.output
+    assert "opens empty, on purpose" in again.output
     assert len(held(studio_api, told["project"])) == 30
 
 

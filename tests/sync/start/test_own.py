@@ -25,6 +25,7 @@ def test_labels_of_a_column_become_choices_and_annotations(tmp_path: Path) -> No
     own = read(tmp_path, rows, Columns(label="kind"))
     control = read_schema(own.config).controls[0]
     assert (control.kind, control.values) == ("Choices", ("Delivery & more", "Refund"))
+    assert control.required  # a blind task that is submitted untouched is no answer
     assert [item.task for item in own.items][:2] == [
         {
             "data": {"text": "Money back!"},  # the label is not there to be read
