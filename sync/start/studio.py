@@ -10,7 +10,7 @@ import json
 import secrets
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import httpx
@@ -85,7 +85,7 @@ def start_studio(
         wait_until(process, lambda: _healthy(account.url), patience_s)
         if not account.token:
             token = personal_token(account.url, account.email, account.password)
-            account = Account(**{**asdict(account), "token": token})
+            account = replace(account, token=token)
             write_private(folder / "account.json", json.dumps(asdict(account)))
     except BaseException:
         process.stop()
@@ -137,12 +137,15 @@ def studio_environment(
 
 
 def _account(path: Path) -> Account:
-    """The account of this folder, made on the first start; the port moves if it was taken."""
+    """The account of this folder, made on the first start; a port that was taken is given up."""
+    last: Account | None = None
     if path.exists():
-        account = Account(**json.loads(path.read_text(encoding="utf-8")))
-        return Account(**{**asdict(account), "port": free_port(account.port)})
-    account = Account(free_port(), EMAIL, secrets.token_urlsafe(9), secrets.token_hex(20))
-    write_private(path, json.dumps(asdict(account)))
+        last = Account(**json.loads(path.read_text(encoding="utf-8")))
+        account = replace(last, port=free_port(last.port))
+    else:
+        account = Account(free_port(), EMAIL, secrets.token_urlsafe(9), secrets.token_hex(20))
+    if account != last:
+        write_private(path, json.dumps(asdict(account)))
     return account
 
 

@@ -1,10 +1,13 @@
 """Label Studio and Redis as the demo starts them."""
 
+import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from redis import Redis
 
+from sync.start import studio as studio_module
 from sync.start.api import StudioApi, StudioRefused, personal_token
 from sync.start.process import StartFailed
 from sync.start.redis_server import RedisServer, find_redis
@@ -20,6 +23,18 @@ def test_label_studio_sees_none_of_our_settings_and_calls_nobody(tmp_path: Path)
     assert env["LABEL_STUDIO_HOST"] == "http://127.0.0.1:8080"
     assert env["LABEL_STUDIO_TASK_LOCK_TTL"] == "60"
     assert (env["SENTRY_DSN"], env["COLLECT_ANALYTICS"]) == ("", "false")
+
+
+def test_a_port_that_somebody_took_is_left_to_them_and_the_new_one_noted(tmp_path: Path) -> None:
+    kept = tmp_path / "account.json"
+    first = studio_module._account(kept)
+    assert studio_module._account(kept) == first
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", first.port))
+        other.listen()
+        moved = studio_module._account(kept)
+    assert moved.port != first.port and moved == replace(first, port=moved.port)
+    assert studio_module._account(kept) == moved
 
 
 def test_a_missing_label_studio_says_what_would_do(
