@@ -137,7 +137,7 @@ class Sync:
     sweep_s: float = 300.0
     """How often task ids are compared, so that deletions without a webhook are noticed."""
     log: str = field(default="", repr=False)
-    """SQLAlchemy URL of the annotation log; empty: SQLite in the home folder."""
+    """Where the log is: postgresql://USER:PASSWORD@HOST/DATABASE; empty: SQLite in the home."""
     batch: int = 50
     """Tasks per request when predictions are renewed."""
     attempts: int = 3
@@ -237,6 +237,11 @@ class Settings:
     def backups(self) -> Path:
         home = self.home.resolve()
         return Path(self.backup.folder or home.with_name(f"{home.name}-backups")).resolve()
+
+    @property
+    def log_in_file(self) -> bool:
+        """Whether the log is an SQLite file, else a database that other hosts reach, too."""
+        return self.log_url.startswith("sqlite")
 
     @property
     def log_url(self) -> str:

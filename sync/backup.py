@@ -49,7 +49,8 @@ def backup(settings: Settings, to: Path | None = None) -> tuple[Kept, list[Path]
     """
     backups = Backups.of(settings)
     folder = (to or settings.backups).resolve()
-    if not (settings.store / "projects").is_dir() and not (settings.home / LOG).exists():
+    here = settings.log_in_file and (settings.home / LOG).exists()
+    if not (settings.store / "projects").is_dir() and not here:
         raise Impossible(f"{settings.home} holds neither a log nor a store: nothing to back up")
     with backups.alone() as nobody:
         if not nobody:
@@ -73,11 +74,6 @@ def backup(settings: Settings, to: Path | None = None) -> tuple[Kept, list[Path]
 def _staged(settings: Settings, backups: Backups, stage: Path, name: str) -> Head:
     log = Log(settings.log_url)
     try:
-        if not log.is_file:
-            raise Impossible(
-                "the log is no SQLite file (ANNOTUNE_SYNC_LOG): back that database up with its own "
-                "tools, such as pg_dump, and the folder HOME/store after it"
-            )
         at = datetime.now(timezone.utc)
         log.copy_to(stage / LOG)
     finally:

@@ -21,13 +21,12 @@ def _audited(settings: Settings, store: ProjectStore) -> None:
     """Enter what was just done; where the log is out of reach, sync does so on its next turn."""
     try:
         log = open_log(settings)
+        try:
+            hear_moves(log, store)
+        finally:
+            log.close()
     except LogDown as down:
         click.echo(f"Note: {down}; sync enters this in the audit log on its next turn", err=True)
-        return
-    try:
-        hear_moves(log, store)
-    finally:
-        log.close()
 
 
 def open_log(settings: Settings) -> Log:

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import Column, Connection, Row, Select, select
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import Column, Connection, Row, Select, func, select
 
 from sync import log_sums
 from sync import log_tables as t
@@ -22,6 +22,8 @@ from sync.groups import Place
 from sync.log_audit import AuditLog
 from sync.log_copy import CopyLog
 from sync.log_counts import CountLog
+from sync.log_engine import LogDown as LogDown
+from sync.log_engine import open_engine, reader, transaction, writer
 from sync.log_forget import ForgetLog
 from sync.log_labels import LabelLog
 from sync.log_reviews import ReviewLog
@@ -32,10 +34,6 @@ from sync.log_tasks import TaskLog
 from sync.log_upgrade import NewerLog as NewerLog
 from sync.log_upgrade import upgrade
 from sync.studio_values import SeenAnnotation, TaskState
-
-
-class LogDown(Exception):
-    """The log's database does not answer; the message names it, without its password."""
 
 
 @dataclass(frozen=True)
@@ -65,33 +63,54 @@ class Log(
     """One log database for all projects; opening it creates what is missing and brings
     an older one up to date (log_upgrade.py).
 
-    Raises NewerLog when a later program wrote it, LogDown when the database does not answer.
+    Raises NewerLog when a later program wrote it, LogDown when the database does not answer (each
+    method does, and may be called again), InvalidSetting for an address that is none.
     """
 
     def __init__(self, url: str) -> None:
-        self._engine = t.open_engine(url)
-        self._writer = self._engine.execution_options(write=True)
+        self._engine = open_engine(url)
+        self._writer, self._reader = writer(self._engine), reader(self._engine)
         try:
             self._prepare()
-        except OperationalError as error:
-            where = self._engine.url.render_as_string(hide_password=True)
-            raise LogDown(f"the log at {where} does not answer: {error.orig}") from error
+        except BaseException:
+            self._engine.dispose()
+            raise
 
     def _prepare(self) -> None:
         with self._write() as db:
             upgrade(db)
+
+    @property
+    def server(self) -> str:
+        """What keeps it, and of which release; empty for an SQLite file."""
+        release = ".".join(map(str, self._engine.dialect.server_version_info or ()))
+        return "" if self.is_file else f"PostgreSQL {release}"
+
+    @contextmanager
+    def alone(self, place: str) -> Iterator[bool]:
+        """Hold a place that is shared by all hosts on this log; yields False where another has it.
+
+        It goes with the connection of who is cut off. An SQLite file has one host, whose own locks
+        in the home folder do: True.
+        """
+        if self.is_file:
+            yield True
+            return
+        number = int.from_bytes(sha256(place.encode()).digest()[:8], "big", signed=True)
+        with transaction(self._engine) as db:
+            yield bool(db.scalar(select(func.pg_try_advisory_xact_lock(number))))
 
     def close(self) -> None:
         self._engine.dispose()
 
     @contextmanager
     def _write(self) -> Iterator[Connection]:
-        with self._writer.begin() as db:
+        with transaction(self._writer) as db:
             yield db
 
     @contextmanager
     def _read(self) -> Iterator[Connection]:
-        with self._engine.connect() as db:
+        with transaction(self._reader) as db:
             yield db
 
     # ---- projects

@@ -1,7 +1,8 @@
 """The log's part about forgetting: rows that go for good, and tombstones that keep a pull from
 bringing them back.
 
-On SQLite what is deleted is overwritten, the file is written anew and its write-ahead log emptied.
+What is left is written anew: SQLite's file, whose write-ahead log is emptied too, and PostgreSQL's
+tables.
 """
 
 from __future__ import annotations
@@ -15,15 +16,17 @@ from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, Engine, select
+from sqlalchemy.exc import DBAPIError
 
 from label_config.wire import task_texts
 from lora.forget import Lost
 from lora.wishes import Wish
-from sync import log_sums
+from sync import log_engine, log_sums
 from sync import log_tables as t
 from sync.studio_values import TaskState
 from sync.terms import schema_of_groups
 
+ERASED = "listed, revisions, shown, tasks, decisions, rounds"
 BUSY_TRIES = 20
 BUSY_S = 0.25
 
@@ -145,10 +148,11 @@ class ForgetLog:
     def scrub(self) -> str | None:
         """Leave nothing of deleted rows in the database's files; returns why that is not done yet.
 
-        On another database than SQLite its owner does that (VACUUM FULL on PostgreSQL).
+        Copies that PostgreSQL's owner keeps (its archive of the write-ahead log, replicas, dumps)
+        are theirs to let go.
         """
         if self._engine.dialect.name != "sqlite":
-            return None
+            return self._vacuumed()
         why = "somebody else reads it"
         for _ in range(BUSY_TRIES):
             try:
@@ -159,6 +163,19 @@ class ForgetLog:
             time.sleep(BUSY_S)
         return f"the log's file could not be written anew: {why}"
 
+    def _vacuumed(self) -> str | None:
+        alone = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        try:
+            with alone.connect() as db:
+                db.exec_driver_sql("SET statement_timeout = 0")  # it takes as long as it takes
+                try:
+                    db.exec_driver_sql(f"VACUUM (FULL) {ERASED}")
+                finally:
+                    db.exec_driver_sql("RESET statement_timeout")
+        except DBAPIError as error:
+            return f"the log's tables could not be written anew: {log_engine.words(error)}"
+        return None
+
     def _scrubbed(self) -> bool:
         raw = self._engine.raw_connection()
         try:
@@ -167,5 +184,5 @@ class ForgetLog:
             row = raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             return bool(row is None or row[0] == 0)
         finally:
-            raw.cursor().execute(f"PRAGMA busy_timeout = {t.BUSY_S * 1000}")
+            raw.cursor().execute(f"PRAGMA busy_timeout = {log_engine.BUSY_S * 1000}")
             raw.close()

@@ -1,7 +1,6 @@
-"""The tables of the annotation log, and how its database is opened.
+"""The tables of the annotation log; the same on SQLite and on PostgreSQL (log_engine opens either).
 
-SQLite by default (WAL, foreign keys on); the same statements run on PostgreSQL. Times are stored
-as UTC text of one width, so that they sort and compare the same everywhere.
+Times are stored as UTC text of one width, so that they sort and compare the same everywhere.
 """
 
 from __future__ import annotations
@@ -18,7 +17,6 @@ from sqlalchemy import (
     Boolean,
     Column,
     Dialect,
-    Engine,
     Float,
     ForeignKey,
     ForeignKeyConstraint,
@@ -30,7 +28,6 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
-    create_engine,
     event,
     literal_column,
 )
@@ -39,7 +36,7 @@ T = TypeVar("T")
 SCHEMA_VERSION = 3
 """Of these tables; each step to the next is in log_upgrade.py."""
 CHUNK = 500
-BUSY_S = 30
+UNSTORABLE = dict.fromkeys([0, *range(0xD800, 0xE000)], "\ufffd")
 FORM = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
@@ -81,19 +78,32 @@ class Json(TypeDecorator[Any]):
         return None if value is None else json.loads(value)
 
 
+class Words(TypeDecorator[str]):
+    """Text that people or Label Studio wrote; a NUL and half a character, which PostgreSQL refuses
+    with the whole statement, become U+FFFD."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        if value is None or (value.isprintable() and value.isascii()):
+            return value
+        return value.translate(UNSTORABLE)
+
+
 Number = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up Integer keys only
 Project = String(64)
 metadata = MetaData()
 
-meta = Table("meta", metadata, Column("key", String(32), primary_key=True), Column("value", Text))
+meta = Table("meta", metadata, Column("key", String(32), primary_key=True), Column("value", Words))
 
 projects = Table(
     "projects",
     metadata,
     Column("project", Project, primary_key=True),
-    Column("title", Text, nullable=False),
+    Column("title", Words, nullable=False),
     Column("connected_at", Moment, nullable=False),
-    Column("config", Text, nullable=False),
+    Column("config", Words, nullable=False),
     Column("cursor", Moment),
 )
 
@@ -140,7 +150,7 @@ shown = Table(
     Column("seq", Number, primary_key=True, autoincrement=True),
     Column("project", Project, nullable=False),
     Column("task", Number, nullable=False),
-    Column("version", Text, nullable=False),
+    Column("version", Words, nullable=False),
     Column("prediction", Number),
     Column("result", Json, nullable=False),
     Column("empty", Boolean, nullable=False),
@@ -206,7 +216,7 @@ versions = Table(
     metadata,
     Column("seq", Number, primary_key=True, autoincrement=True),
     Column("project", Project, ForeignKey("projects.project"), nullable=False),
-    Column("version", Text, nullable=False),
+    Column("version", Words, nullable=False),
     Column("visible_from", Moment, nullable=False),
 )
 
@@ -214,8 +224,8 @@ labels = Table(
     "labels",  # labels of spans, and since when people could mark them (null: always)
     metadata,
     Column("project", Project, ForeignKey("projects.project"), primary_key=True),
-    Column("control", Text, primary_key=True),
-    Column("label", Text, primary_key=True),
+    Column("control", Words, primary_key=True),
+    Column("label", Words, primary_key=True),
     Column("since", Moment),
 )
 
@@ -225,7 +235,7 @@ rounds = Table(
     Column("seq", Number, primary_key=True, autoincrement=True),
     Column("project", Project, ForeignKey("projects.project"), nullable=False),
     Column("snapshot", String(64), nullable=False),
-    Column("reason", Text, nullable=False),
+    Column("reason", Words, nullable=False),
     Column("report", Json, nullable=False),
     Column("upto", Number, nullable=False),
     Column("state", String(7), nullable=False),  # wanted, settled, parked
@@ -257,14 +267,14 @@ decisions = Table(
     Column("seq", Number, primary_key=True, autoincrement=True),
     Column("project", Project, ForeignKey("projects.project"), nullable=False),
     Column("snapshot", String(64), nullable=False),
-    Column("child", Text, nullable=False),
+    Column("child", Words, nullable=False),
     Column("task", Number, nullable=False),
     Column("annotation", Number),
     Column("said", String(9), nullable=False),  # approved, corrected, rejected, withdrawn
     Column("author", Number),
-    Column("who", Text, nullable=False),
+    Column("who", Words, nullable=False),
     Column("answers", Json, nullable=False),
-    Column("why", Text, nullable=False),
+    Column("why", Words, nullable=False),
     Column("decided_at", Moment, nullable=False),
     Column("seen_at", Moment, nullable=False),
     Index("decisions_of_review", "project", "snapshot"),
@@ -276,10 +286,10 @@ audit = Table(
     Column("seq", Number, primary_key=True, autoincrement=True),
     Column("project", Project, nullable=False),  # of no other table: it outlives the project
     Column("at", Moment, nullable=False),
-    Column("who", Text, nullable=False),
-    Column("what", Text, nullable=False),
-    Column("subject", Text, nullable=False),
-    Column("why", Text, nullable=False),
+    Column("who", Words, nullable=False),
+    Column("what", Words, nullable=False),
+    Column("subject", Words, nullable=False),
+    Column("why", Words, nullable=False),
     Column("detail", Json, nullable=False),
     Column("mark", String(96)),  # of what was heard from elsewhere: it is entered once
     Column("noted_at", Moment, nullable=False),
@@ -302,7 +312,7 @@ tabs = Table(
     Column("kind", String(16), primary_key=True),
     Column("tab", Number, nullable=False),  # its id there
     Column("tasks", Json, nullable=False),  # what it was last told to show
-    Column("stamp", Text, nullable=False),  # of what that was drawn from
+    Column("stamp", Words, nullable=False),  # of what that was drawn from
     Column("deleted_at", Moment),  # by a person: it is not made again
 )
 
@@ -331,24 +341,3 @@ for _ddl in (
 ):
     _trigger = DDL(_ddl)  # type: ignore[no-untyped-call]
     event.listen(audit, "after_create", _trigger.execute_if(dialect="postgresql"))
-
-
-def open_engine(url: str) -> Engine:
-    """An engine for the log; on SQLite a writer takes the lock at its start, readers never wait."""
-    if not url.startswith("sqlite"):
-        return create_engine(url, pool_pre_ping=True, hide_parameters=True)
-    engine = create_engine(url, connect_args={"timeout": BUSY_S}, hide_parameters=True)
-    event.listen(engine, "connect", _prepare)
-    event.listen(engine, "begin", _begin)
-    return engine
-
-
-def _prepare(connection: Any, _record: object) -> None:
-    connection.isolation_level = None  # we say BEGIN ourselves
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def _begin(connection: Any) -> None:
-    write = connection.get_execution_options().get("write")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")

@@ -147,8 +147,9 @@ def hear(
             world.published[store.folder] = drawn
 
     share = terms_or_default(world.settings, info.config).settings.blind.share
-    with store.hearing(patience_s) as free:
-        if not free:
+    place = f"hear {project}"
+    with store.hearing(patience_s) as here, world.log.alone(place) as alone:
+        if not here or not alone:
             raise HeardElsewhere(
                 f"project {project} is being read by another process: annotune connect, or a "
                 "second sync; its turn comes when that has ended"

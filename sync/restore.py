@@ -1,8 +1,9 @@
 """Putting a backup back: staged, checked, cleaned of what was forgotten since, then renamed into
 place.
 
-Two renames bring it in, the store's and then the log's; a note in the home folder stands while they
-are made, and nothing starts on it. Cut off in between, the same command goes on.
+Two renames bring it in, the store's and then the log's (on PostgreSQL: one transaction); a note in
+the home folder stands while they are made, and nothing starts on it. Cut off in between, the same
+command goes on.
 """
 
 from __future__ import annotations
@@ -92,10 +93,10 @@ def restore(
     BrokenBackup, NewerBackup; the home is as it was then.
     """
     why = checked(why)
-    if settings.log_url != replace_(settings, sync=Sync()).log_url:
+    if settings.log_in_file and settings.log_url != replace_(settings, sync=Sync()).log_url:
         raise Impossible(
             "ANNOTUNE_SYNC_LOG says that the log is elsewhere than in the home folder: restore "
-            "without it and move log.db there; another database has tools of its own"
+            "without it and move log.db there"
         )
     settings.home.mkdir(parents=True, exist_ok=True)
     backups = Backups.of(settings)
@@ -162,7 +163,7 @@ def _filled(settings: Settings) -> bool:
     """Whether the home holds anything; an empty log, which any command makes, is nothing."""
     if Store(settings.store).projects():
         return True
-    if not (settings.home / LOG).exists():
+    if settings.log_in_file and not (settings.home / LOG).exists():
         return False
     log = Log(settings.log_url)
     try:
@@ -312,13 +313,27 @@ def _swap(settings: Settings, stage: Path, path: Path) -> Path | None:
     write_atomic(home / RESTORING, json.dumps({"file": str(path.resolve())}))
     aside: Path | None = None
     old = [p for p in (home / STORE, *sorted(home.glob(f"{LOG}*"))) if p.exists()]
-    if old:
+    if old or not settings.log_in_file:
         stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
         aside = Path(tempfile.mkdtemp(prefix=f"replaced-{stamp}-", dir=home))
         for one in old:
             os.rename(one, aside / one.name)
     (stage / STORE).mkdir(exist_ok=True)
     os.rename(stage / STORE, home / STORE)
-    os.rename(stage / LOG, home / LOG)
     sync_folder(home)
+    if settings.log_in_file:
+        os.rename(stage / LOG, home / LOG)
+        sync_folder(home)
+    else:
+        _pour(settings, stage / LOG, aside)
     return aside
+
+
+def _pour(settings: Settings, copy: Path, aside: Path | None) -> None:
+    """Into PostgreSQL, where the former log goes into a schema that is named as the folder is."""
+    assert aside is not None  # nosec B101  # for mypy and the reader
+    log = Log(settings.log_url)
+    try:
+        log.take_over(copy, aside.name)
+    finally:
+        log.close()

@@ -15,6 +15,7 @@ from sync.start.api import StudioApi
 from sync.start.house import House, run_annotune
 from sync.start.redis_server import RedisServer, start_redis
 from sync.start.studio import Account, Studio, start_studio
+from tests.postgres import Postgres, run_postgres
 
 hypothesis.settings.register_profile(  # two busy cores may keep a test waiting for seconds
     "busy", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
@@ -99,6 +100,22 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServ
     running = start_redis(tmp_path_factory.mktemp("redis"), os.environ)
     yield running
     running.process.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A real PostgreSQL with a password; `.log()` is the address of an empty log there."""
+    with run_postgres() as running:
+        yield running
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.real)])
+def log_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty log: a test that asks for it runs on both databases."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'log.db'}"
+    running: Postgres = request.getfixturevalue("postgres")
+    return running.log()
 
 
 @pytest.fixture(scope="session")

@@ -97,10 +97,10 @@ def test_each_service_has_only_the_secrets_it_works_with() -> None:
         ("worker", set()),
         ("worker-gpu", set()),
         ("ml-backend", {"BACKEND_PASSWORD"}),
-        ("sync", {"BACKEND_PASSWORD", "STUDIO_TOKEN", "SYNC_SECRET", "PAGE_PASSWORD"}),
+        ("sync", {"BACKEND_PASSWORD", "STUDIO_TOKEN", "SYNC_SECRET", "PAGE_PASSWORD", "LOG_URL"}),
     ):
         text = " ".join(_environment(name).values())
-        asked = {part.split(":?")[0] for part in text.split("${")[1:]}
+        asked = {re.split(":[?-]", part)[0] for part in text.split("${")[1:]}
         assert asked == {*own, "REDIS_PASSWORD"}, name
 
 

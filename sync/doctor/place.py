@@ -11,10 +11,9 @@ from pathlib import Path
 
 from packaging.markers import UndefinedEnvironmentName
 from packaging.requirements import InvalidRequirement, Requirement
-from sqlalchemy.exc import SQLAlchemyError
 
 from lora.bundled import cache_folder
-from settings import Settings
+from settings import InvalidSetting, Settings
 from settings_guard import warnings
 from sync.doctor.finding import Finding, ok, problem, warning
 from sync.log import Log, LogDown, NewerLog
@@ -89,11 +88,14 @@ def _secret_files(environ: Mapping[str, str]) -> list[Path]:
 
 def log(settings: Settings) -> Iterator[Finding]:
     """The annotation log, where there is one already."""
-    if settings.log_url.startswith("sqlite:///") and not Path(settings.log_url[10:]).exists():
+    if _not_begun(settings):
         yield ok("log", "not begun yet; the first `annotune connect` makes it")
         return
     try:
         opened = Log(settings.log_url)
+    except InvalidSetting as wrong:
+        yield problem("log", str(wrong), "mend ANNOTUNE_SYNC_LOG, or what it says")
+        return
     except LogDown as down:
         fix = "start its database, or mend ANNOTUNE_SYNC_LOG (empty: SQLite in the data folder)"
         yield problem("log", str(down), fix)
@@ -102,18 +104,24 @@ def log(settings: Settings) -> Iterator[Finding]:
         yield problem("log", str(newer), "install the newer annotune here, too")
         return
     try:
-        yield ok("log", f"it answers; {len(opened.connected())} projects are connected")
+        where = opened.server or "it"
+        yield ok("log", f"{where} answers; {len(opened.connected())} projects are connected")
     finally:
         opened.close()
 
 
+def _not_begun(settings: Settings) -> bool:
+    url = settings.log_url
+    return url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).exists()
+
+
 def connected(settings: Settings) -> list[str]:
     """The projects in the loop; none where the log cannot be read (its own check says so)."""
-    if settings.log_url.startswith("sqlite:///") and not Path(settings.log_url[10:]).exists():
+    if _not_begun(settings):
         return []
     try:
         opened = Log(settings.log_url)
-    except (LogDown, NewerLog, SQLAlchemyError, ImportError):  # a wrong address, no driver for it
+    except (LogDown, NewerLog, InvalidSetting):
         return []
     try:
         return opened.connected()

@@ -106,17 +106,19 @@ class House:
 
 
 @contextmanager
-def open_house(tmp_path: Path) -> Iterator[House]:
-    """Thirty tasks, none answered, nothing connected yet."""
-    studio, jobs, log = FakeStudio(CONFIG), FakeJobs(), Log(f"sqlite:///{tmp_path / 'log.db'}")
+def open_house(tmp_path: Path, log_url: str = "") -> Iterator[House]:
+    """Thirty tasks, none answered, nothing connected yet. `log_url`: empty: SQLite in the home."""
+    studio, jobs = FakeStudio(CONFIG), FakeJobs()
     with stub_backend() as stub:
         settings = Settings(
             home=tmp_path,
             backend=Backend(url=stub.url, password="pw"),
-            sync=Sync(secret="s3cret", attempts=2, tabs=False),  # tests of the tabs want them
+            # tests of the tabs want them
+            sync=Sync(secret="s3cret", attempts=2, tabs=False, log=log_url),
             blind=Blind(share=0.3),
             train=Train(every=6, least=4),
         )
+        log = Log(settings.log_url)
         client = BackendClient(stub.url, "annotune", "pw")
         world = World(settings, Store(settings.store), log, studio, jobs, client)  # type: ignore[arg-type]
         for n in range(30):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -38,8 +37,8 @@ def wire(label: str, name: str = "intent") -> dict[str, Any]:
 
 
 @pytest.fixture
-def log(tmp_path: Path) -> Iterator[Log]:
-    made = Log(f"sqlite:///{tmp_path / 'log.db'}")
+def log(log_url: str) -> Iterator[Log]:
+    made = Log(log_url)
     made.connect("1", "any")
     yield made
     made.close()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -38,6 +39,7 @@ from sync.log import Log
 from sync.loop import turn
 from sync.studio_values import SeenAnnotation
 from sync.terms import read_terms
+from tests.postgres import Postgres
 from tests.sync.fake_studio import FakeStudio
 from tests.sync.house import CONFIG, House, open_house
 from tests.sync.summed import as_counted_anew
@@ -103,12 +105,14 @@ class Interleavings(RuleBasedStateMachine):
 
     tasks = Bundle("tasks")
     answers = Bundle("answers")
+    database: Callable[[], str] = staticmethod(lambda: "")
+    """Makes an empty one and says its address; empty: SQLite in the home."""
 
     @initialize()
     def begin(self) -> None:
         self.stack = ExitStack()
         self.home = Path(self.stack.enter_context(tempfile.TemporaryDirectory()))
-        self.house: House = self.stack.enter_context(open_house(self.home))
+        self.house: House = self.stack.enter_context(open_house(self.home, self.database()))
         self.house.world.log.close()
         self.fuse = Fuse()
         self.studio = TimedStudio(CONFIG)
@@ -124,7 +128,7 @@ class Interleavings(RuleBasedStateMachine):
         connect(self.house.world, "1")
 
     def restart(self) -> None:
-        log = MortalLog(f"sqlite:///{self.home / 'log.db'}")
+        log = MortalLog(self.house.world.settings.log_url)
         log.fuse = self.fuse
         self.house.world = replace(self.house.world, log=log, studio=self.studio)
 
@@ -303,11 +307,23 @@ class Interleavings(RuleBasedStateMachine):
 
 
 def test_log_split_snapshots_and_store_agree_with_label_studio_whatever_happens() -> None:
+    _try_some(Interleavings, 6)
+
+
+@pytest.mark.real
+def test_so_they_do_with_the_log_on_postgresql(postgres: Postgres) -> None:
+    class There(Interleavings):
+        database = staticmethod(postgres.log)
+
+    _try_some(There, 2)
+
+
+def _try_some(machine: type[Interleavings], usually: int) -> None:
     more = int(os.environ.get("ANNOTUNE_FUZZ") or 0)
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
-        Interleavings,
+        machine,
         settings=settings(
-            max_examples=more or 6,
+            max_examples=more or usually,
             stateful_step_count=40 if more else 25,
             derandomize=not more,
             database=None,

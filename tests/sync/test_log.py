@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from label_config.values import Task
 from sync.groups import Place
 from sync.log import Appended, Log, NewerLog
+from sync.log_engine import open_engine
 from sync.studio_values import NewPrediction, SeenAnnotation, SeenPrediction, TaskState
 
 T0 = datetime(2026, 11, 22, 7, 0, 0, 123456, tzinfo=timezone.utc)
@@ -24,8 +25,8 @@ RESULT = [{"from_name": "intent", "value": {"choices": ["A"]}}]
 
 
 @pytest.fixture
-def log(tmp_path: Path) -> Iterator[Log]:
-    made = Log(f"sqlite:///{tmp_path / 'log.db'}")
+def log(log_url: str) -> Iterator[Log]:
+    made = Log(log_url)
     made.connect("1", "first")
     yield made
     made.close()
@@ -217,17 +218,14 @@ def test_projects_do_not_see_each_other(log: Log) -> None:
     assert log.tasks("2") == [] and log.counts("2").answers == 0
 
 
-def test_a_log_of_a_newer_program_is_refused(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'log.db'}"
-    Log(url).close()
-    from sqlalchemy import create_engine, text
-
-    engine = create_engine(url)
+def test_a_log_of_a_newer_program_is_refused(log_url: str) -> None:
+    Log(log_url).close()
+    engine = open_engine(log_url)
     with engine.begin() as db:
         db.execute(text("UPDATE meta SET value = '99'"))
     engine.dispose()
     with pytest.raises(NewerLog, match="99"):
-        Log(url)
+        Log(log_url)
 
 
 @settings(max_examples=6)

@@ -13,7 +13,8 @@ from sqlalchemy import Connection, text
 
 from sync import log_upgrade
 from sync.log import Log, NewerLog
-from sync.log_tables import SCHEMA_VERSION, open_engine
+from sync.log_engine import open_engine, writer
+from sync.log_tables import SCHEMA_VERSION
 from sync.log_upgrade import STEPS, upgrade
 from tests.sync.summed import as_counted_anew
 
@@ -106,7 +107,7 @@ def test_killed_in_the_middle_it_is_the_old_log_still(old: Path) -> None:
         raise KeyboardInterrupt
 
     engine = open_engine(f"sqlite:///{old}")
-    with pytest.raises(KeyboardInterrupt), engine.execution_options(write=True).begin() as db:
+    with pytest.raises(KeyboardInterrupt), writer(engine).begin() as db:
         upgrade(db, (*STEPS, half))
     engine.dispose()
     assert schema(old) == before and rows(old) == all_before

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
@@ -31,8 +30,8 @@ def studio() -> FakeStudio:
 
 
 @pytest.fixture
-def log(tmp_path: Path) -> Iterator[Log]:
-    made = Log(f"sqlite:///{tmp_path / 'log.db'}")
+def log(log_url: str) -> Iterator[Log]:
+    made = Log(log_url)
     made.connect("1", "fake")
     yield made
     made.close()

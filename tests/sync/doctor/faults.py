@@ -99,6 +99,8 @@ PLANTS: dict[str, Plant] = {
     "no sync": lambda w: w.set("sync", url=DEAD),
     "another secret in sync": lambda w: setattr(w.sync, "secret", "another"),
     "a loop in trouble": lambda w: w.sync.projects.update({"1": {"problem": "disk full"}}),
+    "no database": lambda w: w.set("sync", log="postgresql://ann:hush@127.0.0.1:1/log"),
+    "another database": lambda w: w.set("sync", log="mysql://ann:hush@db/log"),
     "no redis": _jobs_are(down=True),
     "an open redis elsewhere": _open_redis_elsewhere,
     "the clock of redis": _jobs_are(late_s=100.0),
@@ -162,6 +164,8 @@ no password | backend password | problem | not set | 0
 no sync | sync | problem | annotune up | 7
 another secret in sync | sync | problem | same ANNOTUNE_SYNC_SECRET | 10
 a loop in trouble | project 1 loop | problem | disk full | 0
+no database | log | problem | start its database | 0
+another database | log | problem | the log is kept in SQLite | 0
 no redis | redis | problem | start Redis | 7
 an open redis elsewhere | redis password | problem | requirepass | 0
 the clock of redis | redis' clock | warning | behind this machine | 0
