@@ -15,6 +15,7 @@ from prometheus_client.metrics_core import GaugeMetricFamily, InfoMetricFamily, 
 
 from jobs import QueueDown
 from metering import Metering, gauge
+from sync.log import LogDown
 from sync.loop import World
 from sync.readings import rate_of, read_answers
 from sync.terms import terms_or_default
@@ -61,7 +62,14 @@ class SyncMetrics(Metering):
             "annotune_wanted_version", "The version that CURRENT names.", labels=["project"]
         )
         seen = self.health()["projects"]
-        for project in self.world.log.connected():
+        up = "1 while the log's database answers."
+        try:
+            projects = self.world.log.connected()
+        except LogDown:
+            yield gauge("annotune_log_up", up, 0)
+            return
+        yield gauge("annotune_log_up", up, 1)
+        for project in projects:
             for name, value in self._of(project, seen.get(project) or {}):
                 rows[name].add_metric([project], value)
             current = self.world.store.project(project).current().version

@@ -22,6 +22,7 @@ from flask import Blueprint, Flask, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException
 
 from metering import Metering
+from sync.log_engine import LogDown
 
 logger = logging.getLogger(__name__)
 
@@ -138,6 +139,8 @@ def _failed(error: Exception) -> tuple[Response, int]:
     """Every failure as JSON; what it says inside goes to the log, without the error's own words."""
     if isinstance(error, HTTPException):
         return jsonify(error=error.description or error.name), error.code or 500
+    if isinstance(error, LogDown):  # the operators' page reads the log; it names no values
+        return jsonify(error=str(error)), 503
     frames = "".join(traceback.format_tb(error.__traceback__))
     logger.error("a webhook failed: %s\n%s", type(error).__name__, frames)
     return jsonify(error="this request failed inside; the log has it"), 500

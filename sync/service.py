@@ -1,6 +1,7 @@
 """The sync process: one thread turns the loop for every connected project, one serves webhooks.
 
-A project whose turn fails is tried again later and said so on /health; the others go on.
+A project whose turn fails is tried again later and said so on /health; the others go on. While the
+log's database does not answer, none is turned and /health says so; then all go on by themselves.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 import listening
 from label_config import InvalidConfig
 from lora.errors import BrokenFile
+from sync.log import LogDown
 from sync.loop import HeardElsewhere, Turn, World, turn
 from sync.metrics import SyncMetrics
 from sync.page.views import make_page
@@ -52,6 +54,7 @@ class Service:
     _nudged: dict[str, bool] = field(default_factory=dict)
     _seen: dict[str, _Seen] = field(default_factory=dict)
     _stopped: bool = False
+    _log_down: str | None = None
 
     def nudge(self, project: str, deletions: bool) -> bool:
         """Ask for a turn of this project now; False when it is not connected."""
@@ -71,13 +74,27 @@ class Service:
     def run(self) -> None:
         """Turn due projects until stopped."""
         while not self._stopped:
-            projects = self.world.log.connected()
+            projects = self._projects()
             for project in projects:
                 if not self._stopped and self._due(project):
                     self.turn(project)
             with self._wake:
                 if not self._stopped and not any(self._due(p) for p in projects):
                     self._wake.wait(min(1.0, self.world.settings.sync.poll_s))
+
+    def _projects(self) -> list[str]:
+        """Those in the loop; none while the log does not answer, asked again each second."""
+        try:
+            found = self.world.log.connected()
+        except LogDown as down:
+            if self._log_down is None:
+                logger.warning("%s; nothing is turned until it does", down)
+            self._log_down = str(down)
+            return []
+        if self._log_down is not None:
+            logger.warning("the log answers again")
+        self._log_down = None
+        return found
 
     def _due(self, project: str) -> bool:
         seen = self._seen.setdefault(project, _Seen())
@@ -98,9 +115,10 @@ class Service:
         sweep = deletions or time.monotonic() - seen.swept_at >= self.world.settings.sync.sweep_s
         try:
             done = turn(self.world, project, sweep=sweep)
+            rest_s = self._rest(project, seen, done)
         except NoSuchProject as gone:
             self._pause(seen, GONE_S, str(gone))
-        except (StudioError, InvalidConfig, BrokenFile, HeardElsewhere) as problem:
+        except (StudioError, InvalidConfig, BrokenFile, HeardElsewhere, LogDown) as problem:
             self._pause(seen, min(60.0, max(1.0, seen.pause_s * 2)), str(problem))
         except OSError as problem:  # a full disk, say; paths and reasons hold no task's text
             where = f": {problem.filename}" if problem.filename else ""
@@ -109,17 +127,13 @@ class Service:
         except Exception as problem:  # the process edge: one broken project must not stop the rest
             frames = "".join(traceback.format_tb(problem.__traceback__))  # the message may quote
             logger.error("project %s: a turn failed\n%s%s", project, frames, type(problem).__name__)
-            said = getattr(problem, "orig", None)  # of the log's database: it quotes no values
-            known = f": {said}" if type(problem).__name__ == "OperationalError" and said else ""
-            self._pause(
-                seen, min(60.0, max(1.0, seen.pause_s * 2)), f"{type(problem).__name__}{known}"
-            )
+            self._pause(seen, min(60.0, max(1.0, seen.pause_s * 2)), type(problem).__name__)
         else:
             seen.pause_s, seen.ok_at = 0.0, time.time()
             if done.mended:
                 seen.mended = {"what": done.mended, "at": seen.ok_at}
                 logger.warning("project %s: %s", project, done.mended)
-            seen.rest_s = self._rest(project, seen, done)
+            seen.rest_s = rest_s
             seen.problem = "; ".join(done.problems) or None
             if done.decision.train or seen.problem != before:
                 logger.info("project %s: %s", project, seen.problem or done.decision.reason)
@@ -160,8 +174,9 @@ class Service:
             }
             for p, s in list(self._seen.items())  # the loop's thread may add one
         }
-        fine = all(s.problem is None for s in self._seen.values())
-        return {"status": "UP" if fine else "DEGRADED", "projects": projects}
+        fine = self._log_down is None and all(p["problem"] is None for p in projects.values())
+        status = "UP" if fine else "DEGRADED"
+        return {"status": status, "log": self._log_down or "answers", "projects": projects}
 
 
 def serve(world: World, stop: threading.Event) -> None:

@@ -38,7 +38,7 @@ ADVICE: tuple[tuple[str, str], ...] = (
         "and so does Train now.",
     ),
     ("No space left", "Make room on the disk of {home}. Sync goes on by itself."),
-    ("OperationalError", "See that the log's database answers (ANNOTUNE_SYNC_LOG)."),
+    ("the log at .* does not answer", "See that the log's database answers (ANNOTUNE_SYNC_LOG)."),
     ("which is not allowed here", "Add it to ANNOTUNE_TRAIN_BASES, or take it out of the config."),
     ("our webhook", "A running sync sets it up again within five minutes."),
     ("is in quarantine", "What served before it answers meanwhile."),

@@ -10,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from sync import metrics
 from sync.connect import connect
+from sync.log import LogDown
 from sync.loop import turn
 from sync.metrics import OF_PROJECT, SyncMetrics
 from sync.receiver import SECRET_HEADER, create_app
@@ -79,6 +80,21 @@ def test_a_redis_that_is_down_costs_its_own_numbers_alone(house: House) -> None:
     said = told(house, problem="the disk is full")
     assert said["annotune_redis_up"] == {"": 0} and "annotune_jobs" not in said
     assert said["annotune_problem"] == {"1": 1} and said["annotune_tasks"] == {"1": 30}
+
+
+def test_a_log_that_does_not_answer_costs_its_own_numbers_alone(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect(house.world, "1")
+
+    def gone() -> list[str]:
+        raise LogDown("the log at db does not answer")
+
+    assert told(house)["annotune_log_up"] == {"": 1}
+    monkeypatch.setattr(house.world.log, "connected", gone)
+    said = told(house)
+    assert said["annotune_log_up"] == {"": 0} and "annotune_tasks" not in said
+    assert said["annotune_redis_up"] == {"": 1}
 
 
 def test_the_secret_opens_them_as_a_header_and_as_a_bearer() -> None:

@@ -4,9 +4,11 @@ import http.client
 
 import httpx
 import pytest
+from flask import Blueprint
 from flask.testing import FlaskClient
 
 import listening
+from sync.log import LogDown
 from sync.receiver import LARGEST, SECRET_HEADER, Secret, create_app
 from tests.served import served
 
@@ -113,6 +115,21 @@ def test_what_fails_inside_is_said_in_json_without_its_words(
     assert text not in answer.text + caplog.text and "RuntimeError" in caplog.text
     missing = client.get("/elsewhere", headers={SECRET_HEADER: "s3cret"})
     assert (missing.status_code, list(missing.json or {})) == (404, ["error"])
+
+
+def test_while_the_log_does_not_answer_a_page_says_so() -> None:
+    page = Blueprint("page", __name__)
+
+    @page.get("/")
+    def overview() -> str:
+        raise LogDown("the log at db does not answer: it is gone")
+
+    app = create_app("s3cret", lambda *_: True, lambda: {"status": "UP"}, page=page)
+    answer = app.test_client().get("/")
+    assert (answer.status_code, answer.json) == (
+        503,
+        {"error": "the log at db does not answer: it is gone"},
+    )
 
 
 def test_a_large_webhook_is_read_where_its_headers_carry_the_secret(heard: list) -> None:  # type: ignore[type-arg]
