@@ -23,7 +23,7 @@ from sync.log_audit import AuditLog
 from sync.log_copy import CopyLog
 from sync.log_counts import CountLog
 from sync.log_engine import LogDown as LogDown
-from sync.log_engine import open_engine, reader, transaction, writer
+from sync.log_engine import join_at_once, open_engine, reader, transaction, writer
 from sync.log_forget import ForgetLog
 from sync.log_labels import LabelLog
 from sync.log_reviews import ReviewLog
@@ -209,6 +209,7 @@ class Log(
     def current_annotations(self, project: str) -> list[SeenAnnotation]:
         """The last revision of each annotation that is neither deleted nor skipped, by id."""
         with self._read() as db:
+            join_at_once(db)
             rows = db.execute(_heads(project).order_by(t.revisions.c.annotation)).all()
         return [_annotation(r) for r in rows if r.state == "kept"]
 

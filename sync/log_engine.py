@@ -120,6 +120,13 @@ def transaction(engine: Engine) -> Iterator[Connection]:
         raise LogDown(f"the log at {where} does not answer: {words(error)}") from error
 
 
+def join_at_once(db: Connection) -> None:
+    """Say that what follows in this transaction joins many rows to many. PostgreSQL takes a project
+    that it has no statistics of yet for one row, and would go through the other side for each."""
+    if db.dialect.name == "postgresql":
+        db.exec_driver_sql("SET LOCAL enable_nestloop = off")
+
+
 def _reached(engine: Engine) -> Connection:
     for pause in () if engine.dialect.name == "sqlite" else TRIES_S:
         try:

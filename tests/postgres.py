@@ -61,7 +61,7 @@ class Postgres:
         """What psql would."""
         where = {"host": "127.0.0.1", "port": self.port, "user": USER, "password": PASSWORD}
         with psycopg.connect(dbname=database, autocommit=True, **where) as db:  # type: ignore[arg-type]
-            said = db.execute(words)  # type: ignore[call-overload]
+            said = db.execute(words)
             return list(said.fetchall()) if said.description else []
 
     def start(self) -> None:

@@ -8,19 +8,23 @@ import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, event, text
 
+from label_config.values import Task
 from settings import InvalidSetting
 from sync import log_engine
 from sync.connect import connect
+from sync.groups import Place
 from sync.log import Log, LogDown
 from sync.log_audit import Entry, enter
 from sync.log_engine import open_engine, transaction, writer
 from sync.log_tables import SCHEMA_VERSION
 from sync.log_upgrade import STEPS, upgrade
 from sync.loop import HeardElsewhere, hear
+from sync.studio_values import SeenAnnotation, TaskState
 from tests.postgres import PASSWORD, QUOTED, Postgres, until
 from tests.sync.house import House, open_house
 
@@ -202,6 +206,28 @@ def test_two_hosts_do_not_read_a_project_into_the_log_at_once(far: House) -> Non
         hear(far.world, "1", sweep=False)
     beyond.close()
     hear(far.world, "1", sweep=False)
+
+
+# ---- a project that it has no statistics of
+
+
+def test_a_project_just_imported_is_not_gone_through_once_for_each_of_its_tasks(log: Log) -> None:
+    """It took minutes with 1,000 tasks, until the server had counted them itself."""
+    seen = list[str]()
+
+    def explain(db: Connection, cursor: Any, words: str, values: Any, *_: object) -> None:
+        if words.startswith("SELECT revisions"):
+            cursor.execute(f"EXPLAIN {words}", values)
+            seen.append(" ".join(line for (line,) in cursor.fetchall()))
+
+    event.listen(log._engine, "before_cursor_execute", explain)
+    log.current_annotations("1")
+    (whole,) = seen
+    assert "Anti Join" in whole and "Nested Loop" not in whole
+    seen.clear()
+    said = SeenAnnotation(7, 1, [], 5, AT, AT)
+    log.append("1", [TaskState(Task(1, "1", {}), AT, (said,))], {1: Place("g", False)})
+    assert "Index" in seen[0], "the few that are read anew are looked up one by one"
 
 
 # ---- an older schema
