@@ -2,7 +2,7 @@
 # PYTHON: which Python builds the environments. VENV_CACHE: where they are kept (~/.cache/annotune).
 PYTHON ?= python3
 PY := .venv/bin/python
-BENCHES := predict train swap fewshot causal causal_speed causal_swap augment gate planted order replay ece
+BENCHES := predict train swap fewshot causal causal_speed causal_swap augment gate planted order replay ece scaling
 OURS := label_config augment lora ml_backend sync demo .ci $(wildcard *.py)
 export OMP_NUM_THREADS ?= 1
 
