@@ -68,7 +68,7 @@ class Again:
         if kind == "unsure":
             parts = [self.terms.schema.short]
             for last in self.log.versions(self.project)[-1:]:
-                parts += [last.version, str(self.log.last_shown(self.project, last.version))]
+                parts += [last.version, str(self.log.last_said(self.project, last.version))]
             return " ".join(parts)
         parts = [self.terms.schema.short, str(self.log.last_revision(self.project))]
         if kind == "disagrees" and self._doubted:

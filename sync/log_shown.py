@@ -82,12 +82,12 @@ class ShownLog:
         with self._read() as db:
             return set(db.scalars(select(c.task).where(here)))
 
-    def last_shown(self, project: str, version: str) -> int:
-        """The number of the last prediction noted of this version; 0 without one."""
+    def last_said(self, project: str, version: str) -> int:
+        """The number of this version's last prediction that is not empty; 0 without one."""
         c = t.shown.c
-        query = select(c.seq).where(c.project == project, c.version == version)
+        said = (c.project == project) & (c.version == version) & ~c.empty
         with self._read() as db:
-            return db.scalar(query.order_by(c.seq.desc()).limit(1)) or 0
+            return db.scalar(select(func.max(c.seq)).where(said)) or 0
 
     def newest(self, project: str, version: str) -> datetime | None:
         """When the last standing prediction of this version became visible; None without one."""

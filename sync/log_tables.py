@@ -179,6 +179,13 @@ shown_on_its_way = Index(
     sqlite_where=_on_its_way,
     postgresql_where=_on_its_way,
 )
+_says = ~shown.c.empty
+shown_said = Index(
+    "shown_said",
+    *(shown.c.project, shown.c.version, shown.c.seq),
+    sqlite_where=_says,
+    postgresql_where=_says,
+)
 
 standing = Table(
     "standing",  # what stands of each live task, by the tables above (log_sums.py)

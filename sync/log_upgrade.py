@@ -29,7 +29,7 @@ def _find_by_author(db: Connection) -> None:
 
 def _keep_sums(db: Connection) -> None:
     """2 -> 3: each turn counted all tasks, answers and predictions of a project."""
-    for index in (t.revisions_in_order, t.shown_there, t.shown_on_its_way):
+    for index in (t.revisions_in_order, t.shown_there, t.shown_on_its_way, t.shown_said):
         index.create(db, checkfirst=True)
     for table in (t.standing, t.sums):
         table.create(db, checkfirst=True)
