@@ -155,7 +155,11 @@ def shown(house: House, studio: LargeStudio) -> None:
     """As if all had been pushed: what it costs to predict is another matter."""
     log, version = house.world.log, house.backend.version
     lacking = log.lacking("1", version)
-    made = [NewPrediction(task, (), n / len(lacking), version) for n, task in enumerate(lacking)]
+    said = [ANSWER[0] | {"score": 0.5}]
+    made = [
+        NewPrediction(task, () if blind else said, n / len(lacking), version)
+        for n, (task, blind) in enumerate(lacking.items())
+    ]
     for start in range(0, len(made), 1000):
         log.plan("1", made[start : start + 1000])
         studio.import_predictions("1", made[start : start + 1000])
