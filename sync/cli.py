@@ -214,12 +214,12 @@ def check_(ctx: click.Context, config: str, json_: bool) -> None:
     Label Studio, connected or not. Exit code 0: all is predicted; 1: something is not; 2: it
     cannot be read.
     """
-    if config.isdecimal() and not Path(config).exists():
+    if config.isdecimal() and not os.path.exists(config):  # not Path: a name may be too long
         world = _build(ctx)
         known = config in world.log.connected()
         answers = world.log.counts(config).answers if known else None
         found = check_project(ctx.obj, world.studio, config, answers)
-    elif Path(config).is_file():
+    elif os.path.isfile(config):
         found = check_file(ctx.obj, Path(config))
     else:
         raise click.UsageError(f"{config!r} is neither a file nor a project's id")

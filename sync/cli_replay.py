@@ -4,6 +4,7 @@ backend."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -82,7 +83,7 @@ def _rows(settings: Settings, what: str) -> Iterator[tuple[Rows, Path, Callable[
     Of a project, whose answers may have to be forgotten, nothing is read before forgetting is held
     off; it waits for the next check.
     """
-    if Path(what).is_dir():
+    if os.path.isdir(what):  # not Path(what): a name may be too long
         yield from_folder(Path(what)), settings.home / FOLDER, lambda: None
         return
     store = store_of(settings, what)

@@ -264,7 +264,9 @@ def test_check_says_what_it_cannot_read(
     (tmp_path / name).write_bytes(content)
     done = run("check", str(tmp_path / name))
     assert done.exit_code == 2 and words in done.output
-    assert run("check", str(tmp_path / "nowhere.xml")).exit_code == 2
+    assert run("check", "9" * 300).exit_code == 4, "no such project, and no file's name"
+    for none in (str(tmp_path / "nowhere.xml"), "a" * 300):
+        assert [run(word, none).exit_code for word in ("check", "replay")] == [2, 2]
 
 
 def test_check_of_a_project_compares_its_config_with_a_task(run: Run) -> None:
