@@ -35,6 +35,7 @@ from sync.start.project import wait_for_predictions
 
 SAMPLE = Path(__file__).parent / "data"
 READY_S, PUSHED_S = 180.0, 600.0
+ENDS = (signal.SIGINT, signal.SIGTERM)
 READY_ID = 1_500_000_000  # an id no task has
 LEFT = 20  # tasks that are left for the person at the end
 EXPECTED = (
@@ -65,8 +66,13 @@ def main(arguments: Sequence[str]) -> int:
     """Run the demo; 0 when the rounds came to their end or the person pressed Ctrl-C."""
     options = parse(arguments)
     show = Show(Console())
-    for number in (signal.SIGINT, signal.SIGTERM):  # a background shell leaves SIGINT ignored
-        signal.signal(number, signal.default_int_handler)
+
+    def stop(number: int, frame: object) -> None:
+        _stopping(show)
+        raise KeyboardInterrupt
+
+    for number in ENDS:  # a background shell leaves SIGINT ignored
+        signal.signal(number, stop)
     try:
         data = load_data(options.data, options.seed)
         show.say("Starting Redis, Label Studio and annotune (the first start takes a minute) ...")
@@ -75,15 +81,22 @@ def main(arguments: Sequence[str]) -> int:
             try:
                 _run(options, show, house, data)
             finally:
-                show.close()
-                signal.signal(signal.SIGINT, signal.SIG_IGN)  # let everything be stopped in peace
-                show.say("Stopping ...")
+                if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+                    _stopping(show)
     except KeyboardInterrupt:
         return 0
     except EXPECTED as error:
         show.say(f"The demo cannot go on: {error}")
         return 1
     return 0
+
+
+def _stopping(show: Show) -> None:
+    """Say so, and hear no signal from here on: all shall be stopped in peace."""
+    for number in ENDS:
+        signal.signal(number, signal.SIG_IGN)
+    show.close()
+    show.say("Stopping ...")
 
 
 def _run(options: argparse.Namespace, show: Show, house: House, data: Data) -> None:

@@ -10,7 +10,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,9 @@ import pytest
 from playwright.sync_api import Page
 
 from demo.rounds import goals, holdout
-from demo.run import main
+from demo.run import ENDS, main
 from sync.start.api import StudioApi
+from sync.start.house import House
 from sync.start.studio import Account
 
 FEW = ["--labels", "40", "--every", "20", "--pace", "0.05"]
@@ -48,6 +50,31 @@ def test_a_folder_without_data_is_refused_before_anything_starts(
     assert main(["--data", str(tmp_path), "--folder", str(tmp_path / "state")]) == 1
     assert "train.jsonl (or .gz) cannot be read" in capsys.readouterr().out
     assert not (tmp_path / "state").exists()
+
+
+def test_ctrl_c_while_all_starts_is_answered_and_a_second_one_spoils_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    stopped: list[str] = []
+
+    @contextmanager
+    def opened(*_: object) -> Iterator[House]:
+        try:
+            signal.raise_signal(signal.SIGINT)
+        finally:
+            signal.raise_signal(signal.SIGTERM)
+            stopped.append("whole")
+        yield
+
+    before = [(number, signal.getsignal(number)) for number in ENDS]
+    monkeypatch.setattr("demo.run.open_house", opened)
+    try:
+        code = main(["--folder", str(tmp_path)])
+    finally:
+        for number, handler in before:
+            signal.signal(number, handler)
+    assert (code, stopped) == (0, ["whole"])
+    assert capsys.readouterr().out.count("Stopping ...") == 1
 
 
 def demo(folder: Path, *arguments: str) -> subprocess.Popen[bytes]:
