@@ -195,7 +195,7 @@ standing = Table(
     Column("blind", Boolean, nullable=False),
     Column("answers", Integer, nullable=False),
     Column("skips", Integer, nullable=False),
-    Column("version", Text, nullable=False),  # a prediction of it is there; empty: not known
+    Column("version", Words, nullable=False),  # a prediction of it is there; empty: not known
 )
 OPEN = standing.c.answers == literal_column("0", Integer)  # a parameter would miss the index
 standing_open = Index(
