@@ -18,6 +18,7 @@ from lora.errors import BrokenAdapter
 from lora.scores import check_scores
 
 MANIFEST = "manifest.json"
+VERSION = re.compile(r"^v(\d+)-[0-9a-f]{8}$")
 Step = Callable[[dict[str, Any]], dict[str, Any]]
 UPGRADES: tuple[Step, ...] = ()
 """Step n makes a manifest of format n one of n+1 when it is read; the file stays as it was written

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from lora.atomic import read_json, write_atomic
+from lora.atomic import read_json
 from lora.store import ProjectStore
 
 KEPT = 3  # snapshots whose doubts stay; people look at the newest one's
@@ -51,9 +51,8 @@ class Doubts:
         is forgotten by now. Of older snapshots a few are left, the rest goes."""
         if snapshot in self._store.forgotten():
             return False
-        self._folder.mkdir(parents=True, exist_ok=True)
         text = json.dumps([asdict(d) for d in found], sort_keys=True, ensure_ascii=False)
-        write_atomic(self._folder / f"{snapshot}.json", text)
+        self._store.place.write(f"doubts/{snapshot}.json", text)
         if snapshot in self._store.forgotten():  # meanwhile
             self.drop({snapshot})
             return False
@@ -73,4 +72,4 @@ class Doubts:
     def drop(self, snapshots: Set[str]) -> None:
         """Remove what was doubted of these."""
         for snapshot in snapshots:
-            (self._folder / f"{snapshot}.json").unlink(missing_ok=True)
+            self._store.place.remove(f"doubts/{snapshot}.json")

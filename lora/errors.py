@@ -5,6 +5,9 @@ LoraError
 |- BrokenAdapter       an adapter folder is incomplete, altered, or of another base
 |  |- NotTaken         an inference server does not have the version, or not now; its files are fine
 |- BrokenFile          another file of the store holds no JSON
+|- StoreDown           the bucket that holds the store does not answer, or refuses us
+|- Raced               somebody changed a file of the store between our reading and our writing
+|- Taken               somebody else made what only one can make
 |- Moved               CURRENT is not what the verdict was given against: judge again
 |- Withdrawn           a person rolled this version back; nothing promotes it by itself
 |- Forgotten           a snapshot holds what was to be forgotten, and is gone
@@ -32,6 +35,18 @@ class BrokenAdapter(LoraError):
 
 class BrokenFile(LoraError, ValueError):
     """A file of the store cannot be read; the message names it, and quotes nothing of it."""
+
+
+class StoreDown(LoraError, OSError):
+    """The store's bucket cannot be reached, or refuses; the message names it and quotes no key."""
+
+
+class Raced(LoraError):
+    """A compare-and-set of a file of the store found that another writer was quicker."""
+
+
+class Taken(LoraError):
+    """What only one may make was made by somebody else."""
 
 
 class NotTaken(BrokenAdapter):

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from lora.atomic import read_json, write_atomic
+from lora.atomic import read_json
 from lora.marks import locked
 from lora.store import ProjectStore
 from lora.written import Answer, Written
@@ -55,21 +55,25 @@ class Expansions:
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         with locked(self._folder / "expand.lock", patience_s) as free:
-            yield free
+            if not free:
+                yield False
+                return
+            with self._store.place.leased("expand") as ours:
+                yield ours
 
     def is_expanding(self) -> bool:
         """True while some process expands."""
-        with self.expanding(patience_s=0) as free:
-            return not free
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with locked(self._folder / "expand.lock", 0) as free:
+            return not free or self._store.place.is_leased("expand")
 
     def put(self, snapshot: str, record: Mapping[str, Any]) -> None:
         """Write what became of a snapshot's expansion; the last one written counts. Raises
         Interrupted where that snapshot is forgotten."""
         if snapshot in self._store.forgotten():
             raise Interrupted("its snapshot was to be forgotten")
-        self._folder.mkdir(parents=True, exist_ok=True)
         text = json.dumps(record, sort_keys=True, ensure_ascii=False, indent=1)
-        write_atomic(self._folder / f"{snapshot}.json", text)
+        self._store.place.write(f"expansions/{snapshot}.json", text)
 
     def get(self, snapshot: str) -> dict[str, Any] | None:
         """The record of a human snapshot; None while there is none."""
@@ -82,14 +86,13 @@ class Expansions:
         for human, record in list(self._records()):
             made_of = (record.get("review") or {}).get("made_of")
             if not snapshots.isdisjoint({human, made_of, *challengers_of(record)}):
-                (self._folder / f"{human}.json").unlink(missing_ok=True)
+                self._store.place.remove(f"expansions/{human}.json")
         if snapshots:
             self.written.unlink(missing_ok=True)
 
     def ask_review(self, snapshot: str) -> None:
         """Note that somebody wants people to see the children of this human snapshot."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        write_atomic(self._folder / ASKED, json.dumps({"snapshot": snapshot}))
+        self._store.place.write(f"expansions/{ASKED}", json.dumps({"snapshot": snapshot}))
 
     def review_asked(self) -> str | None:
         """The human snapshot that `ask_review` named, until it is answered."""
@@ -98,7 +101,7 @@ class Expansions:
 
     def answer_review(self) -> None:
         """The review that was asked for is there, or can never be."""
-        (self._folder / ASKED).unlink(missing_ok=True)
+        self._store.place.remove(f"expansions/{ASKED}")
 
     def _records(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Human snapshots with their records."""

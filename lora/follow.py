@@ -17,7 +17,7 @@ from typing import Any
 from label_config.controls import Schema
 from lora.adapter import Manifest
 from lora.engine import Engine, Engines
-from lora.errors import BaseUnavailable, BrokenAdapter, BrokenFile, NotTaken
+from lora.errors import BaseUnavailable, BrokenAdapter, BrokenFile, NotTaken, Raced
 from lora.loaded import Loaded, Opened, Pool, cold_name, served_name
 from lora.store import ProjectStore
 
@@ -142,12 +142,7 @@ class Followed:
         return pool
 
     def _manifest(self, version: str | None) -> Manifest | None:
-        if version is None:
-            return None
-        try:
-            return Manifest.read(self.store.adapter_folder(version))
-        except BrokenAdapter:
-            return None
+        return None if version is None else self.store.manifest(version)
 
     def blind_now(self) -> frozenset[int]:
         """The ids whose predictions are withheld, read anew when the file changed.
@@ -181,6 +176,7 @@ class Followed:
         """
         if self.asleep:
             return None
+        self.store.place.refresh_if_due()
         seen = stamp(self.store.folder / "CURRENT.json")
         due = seen != self._seen or self.serving is None
         tried = time.monotonic()
@@ -222,6 +218,8 @@ class Followed:
                 errors.append(str(error))
                 if isinstance(error, BrokenAdapter) and not isinstance(error, NotTaken):
                     self._mark(version, str(error))
+                    if version is not None:
+                        self.store.place.distrust(version)
                 continue
             self._mark(version, None)
             self.error, self.stuck = errors[0] if errors else None, None
@@ -238,7 +236,7 @@ class Followed:
             if version is not None and (why is not None or version in known):
                 self.store.quarantine(version, why)
             self.broken = tuple(sorted(self.store.quarantined()))
-        except (ValueError, OSError) as error:  # it serves, or does not, all the same
+        except (ValueError, OSError, Raced) as error:  # it serves, or does not, all the same
             log.warning("project %s: quarantined.json: %s", self.store.name, error)
 
     def _open(self, engines: Engines, version: str | None) -> tuple[Engine, Opened | None]:
@@ -317,7 +315,7 @@ class Followed:
     def _errors(self) -> tuple[str | None, ...]:
         """What is wrong, the worst first."""
         other = (self.blind_error, self.base_error(), self.pool_error, self.marks_error)
-        return (self.error, *other)
+        return (self.error, *other, self.store.place.problem)
 
     def _refused(self) -> dict[str, str]:
         """The controls that what serves leaves to people, and why."""

@@ -7,7 +7,6 @@ must go.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -79,8 +78,8 @@ def find(store: ProjectStore, lost: Lost) -> Found:
 
 
 def _snapshots(store: ProjectStore) -> Iterator[tuple[str, Snapshot]]:
-    for path in sorted((store.folder / "snapshots").glob("*.json")):
-        yield path.stem, store.snapshot(path.stem)
+    for digest in store.snapshots():
+        yield digest, store.snapshot(digest)
 
 
 def leave(store: ProjectStore, found: Found, by: str, why: str) -> str | None:
@@ -103,9 +102,7 @@ def erase(store: ProjectStore, found: Found, lost: Lost) -> None:
     at = datetime.now(timezone.utc).isoformat()
     store.retire(dict.fromkeys(found.versions, at), frozenset(found.snapshots))
     for version in store.retired():  # one that was half removed once has no manifest any more
-        folder = store.adapter_folder(version)
-        if folder.exists():
-            shutil.rmtree(folder)
+        store.place.drop_version(version)
     Expansions(store).drop(found.snapshots)
     Doubts(store).drop(found.snapshots)
     for digest in sorted(found.snapshots):
@@ -115,5 +112,5 @@ def erase(store: ProjectStore, found: Found, lost: Lost) -> None:
     if len(kept) < len(pool):
         store.publish_pool(kept)
     for digest in found.snapshots:
-        (store.folder / "snapshots" / f"{digest}.json").unlink(missing_ok=True)
+        store.drop_snapshot(digest)
     store.sweep(older_than_s=0)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import os
 import platform
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,6 +21,7 @@ from typing import Any
 
 from label_config.snapshot_json import region_to_dict
 from label_config.values import Example, Snapshot
+from lora.errors import Taken
 from lora.store import ProjectStore
 
 LINEAGE, KEY = "lineage.json", "lineage.key"
@@ -34,20 +34,12 @@ ROOMS = ("label_config", "lora")
 
 def project_key(store: ProjectStore) -> bytes:
     """The project's secret for digests, made at first use; who loses it loses only comparisons."""
-    path = store.folder / KEY
+    path = store.place.fetch(KEY)
     with suppress(FileNotFoundError):
         return bytes.fromhex(path.read_text(encoding="ascii"))
-    store.folder.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{KEY}.{secrets.token_hex(8)}")
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "w", encoding="ascii") as out:
-        out.write(secrets.token_hex(32))
-        out.flush()
-        os.fsync(out.fileno())
-    with suppress(FileExistsError):  # of two that make one the first one's stays
-        os.link(temporary, path)
-    temporary.unlink()
-    return bytes.fromhex(path.read_text(encoding="ascii"))
+    with suppress(Taken):  # of two that make one the first one's stays
+        store.place.create(KEY, secrets.token_hex(32), mode=0o600)
+    return bytes.fromhex(store.place.fetch(KEY).read_text(encoding="ascii"))
 
 
 def row_digest(key: bytes, e: Example) -> str:
@@ -118,7 +110,7 @@ def read_lineage(store: ProjectStore, version: str) -> dict[str, Any] | None:
     with suppress(FileNotFoundError):
         found: dict[str, Any] = json.loads(path.read_text(encoding="ascii"))
         return found
-    manifest = next((m for m in store.versions() if m.version == version), None)
+    manifest = store.manifest(version)
     if manifest is None:
         return None
     try:

@@ -10,11 +10,12 @@ import fcntl
 import json
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from lora.atomic import write_atomic
+from lora.place import Place
+from lora.raced import again
 from lora.shapes import read_flag, read_list, read_one, read_words
 
 
@@ -33,20 +34,16 @@ class Waiting:
 class Marks:
     """One project's folder, its lock, and its marks; the ProjectStore adds the rest."""
 
-    def __init__(self, folder: Path, project: str) -> None:
-        self.folder = folder
+    def __init__(self, place: Place, project: str) -> None:
+        self.place = place
+        self.folder = place.folder
         self.name = project
 
     def _ensure(self, *parts: str) -> Path:
-        folder = self.folder.joinpath(*parts)
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
+        return self.place.ensure(*parts)
 
-    @contextmanager
-    def _locked(self, name: str = "store.lock") -> Iterator[None]:
-        with (self._ensure() / name).open("a") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
+    def _locked(self) -> AbstractContextManager[None]:
+        return self.place.alone()
 
     @contextmanager
     def still(self) -> Iterator[None]:
@@ -73,12 +70,13 @@ class Marks:
         return frozenset(read_list(self.folder / "served.json", str))
 
     def _note_served(self, version: str) -> None:
-        write_atomic(self._ensure() / "served.json", json.dumps(sorted(self.served() | {version})))
+        self.place.swap("served.json", json.dumps(sorted(self.served() | {version})))
 
     def withdrawn(self) -> frozenset[str]:
         """Versions that a person rolled back."""
         return frozenset(read_list(self.folder / "withdrawn.json", str))
 
+    @again
     def set_withdrawn(self, version: str, withdrawn: bool) -> None:
         """Mark a version as rolled back by a person, or lift that mark."""
         with self._locked():
@@ -87,12 +85,13 @@ class Marks:
     def _withdraw(self, version: str, withdrawn: bool) -> None:
         marks = set(self.withdrawn())
         if withdrawn != (version in marks):
-            write_atomic(self._ensure() / "withdrawn.json", json.dumps(sorted(marks ^ {version})))
+            self.place.swap("withdrawn.json", json.dumps(sorted(marks ^ {version})))
 
     def quarantined(self) -> dict[str, str]:
         """Versions that did not load when they should have served, and why."""
         return read_words(self.folder / "quarantined.json")
 
+    @again
     def quarantine(self, version: str, why: str | None) -> None:
         """Mark a version as one that does not load; `why` None: it does, the mark is lifted."""
         with self._locked():
@@ -104,7 +103,7 @@ class Marks:
         marks = marks if why is None else {**marks, version: why}
         if marks != known:
             text = json.dumps(marks, sort_keys=True, ensure_ascii=False)
-            write_atomic(self._ensure() / "quarantined.json", text)
+            self.place.swap("quarantined.json", text)
 
     def unloadable_since(self) -> float:
         """When a version was last put into quarantine or let out, as a file's time; 0: never."""
@@ -116,7 +115,7 @@ class Marks:
     def publish_regulated(self, regulated: bool) -> None:
         """Say whether a named person must promote here, as the label config has it now."""
         if regulated != self.regulated():
-            write_atomic(self._ensure() / "regulated.json", json.dumps(regulated))
+            self.place.write("regulated.json", json.dumps(regulated))
 
     def regulated(self) -> bool:
         """What was published last; False where nothing was."""
@@ -124,9 +123,7 @@ class Marks:
 
     def wait_for_person(self, candidate: Waiting) -> None:
         """Have a candidate wait; it takes the place of an earlier one."""
-        write_atomic(
-            self._ensure() / "waiting.json", json.dumps(asdict(candidate), ensure_ascii=False)
-        )
+        self.place.write("waiting.json", json.dumps(asdict(candidate), ensure_ascii=False))
 
     def _waiting(self) -> Waiting | None:
         return read_one(self.folder / "waiting.json", Waiting)

@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from lora.atomic import write_atomic
 from lora.shapes import read_list, read_one
 
 What = Literal["promoted", "rolled back", "fell back"]
@@ -50,18 +49,27 @@ def moves(folder: Path) -> list[Move]:
     now = read_one(folder / "CURRENT.json", Current)
     if now is None:
         return []
-    noted = _noted(folder)  # after CURRENT: so its own move is among them
-    at = next((i for i, m in enumerate(noted) if m.moved_at == now.moved_at), None)
-    if at is None:  # moved by a program that noted nothing
-        return [*noted, Move(now.version, now.previous, now.moved_at, now.by, now.why)]
-    return noted[: at + 1]
+    known = _noted(folder)  # after CURRENT: so its own move is among them
+    at = next((i for i, m in enumerate(known) if m.moved_at == now.moved_at), None)
+    if at is None:  # by a program that noted nothing, or one whose note a slower rival replaced
+        return [
+            *_before(known, now),
+            Move(now.version, now.previous, now.moved_at, now.by, now.why),
+        ]
+    return known[: at + 1]
 
 
-def note(folder: Path, move: Move) -> None:
-    """Note a move that is about to be made; the caller holds the store's lock."""
+def _before(known: list[Move], now: Current) -> list[Move]:
+    """The moves up to the one that `now` followed: a rival's behind it was never made."""
+    ends = [i + 1 for i, m in enumerate(known) if m.version == now.previous]
+    return known[: ends[-1]] if ends else [] if now.previous is None else known
+
+
+def noted(folder: Path, move: Move) -> str:
+    """What moves.json holds once a move that is about to be made is noted; the caller holds the
+    store's lock."""
     known = [asdict(m) for m in moves(folder)]
-    text = json.dumps([*known, asdict(move)], ensure_ascii=False, indent=0)
-    write_atomic(folder / "moves.json", text)
+    return json.dumps([*known, asdict(move)], ensure_ascii=False, indent=0)
 
 
 def _noted(folder: Path) -> list[Move]:

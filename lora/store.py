@@ -1,5 +1,8 @@
 """The store: a folder where sync, workers and the backend meet without knowing each other.
 
+What changes a file goes through a place (lora/place.py): of a store in a bucket that is a mirror
+(lora/mirror.py), whose files are read here like any folder's.
+
     projects/<id>/CURRENT.json      the serving version, moved only by compare-and-set
                   blind.json        task ids whose predictions are withheld
                   pool.json         a sample of unlabelled, never blind texts
@@ -23,7 +26,7 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
@@ -31,39 +34,70 @@ from typing import Any
 
 from label_config.snapshot_json import snapshot_from_json, snapshot_to_json
 from label_config.values import Snapshot
-from lora.adapter import MANIFEST, SHA256, Manifest, Recipe, digest_files, verify
-from lora.atomic import sync_folder
+from lora.adapter import SHA256, Manifest, Recipe, digest_files, verify
+from lora.adapter import VERSION as VERSION
 from lora.atomic import write_atomic as write_atomic
-from lora.errors import BrokenAdapter, Forgotten, Moved, NeedsPerson, Withdrawn
+from lora.errors import (
+    BrokenAdapter,
+    BrokenFile,
+    Forgotten,
+    Moved,
+    NeedsPerson,
+    StoreDown,
+    Withdrawn,
+)
 from lora.marks import Waiting, locked
 from lora.moves import Current as Current
-from lora.moves import Move, What, moves, note
-from lora.shapes import read_list, read_object, read_one, read_texts
-from lora.wishes import Wishes
+from lora.moves import Move, What, moves, noted
+from lora.notes import Notes
+from lora.place import ADAPTERS, SNAPSHOTS, Place, Remote
+from lora.raced import again
+from lora.shapes import read_object, read_one
 
-VERSION = re.compile(r"^v(\d+)-[0-9a-f]{8}$")
 PROJECT = re.compile(r"^[A-Za-z0-9_-]{1,64}$")
 STAGING = ".staging-"
 
 
 class Store:
-    """All projects under one root folder."""
+    """All projects under one root folder; `place` says how one project's files get there."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(
+        self,
+        root: Path,
+        place: Callable[[Path], Place] = Place,
+        remote: Remote | None = None,
+        later: bool = False,
+    ) -> None:
+        """`remote`: what the root mirrors; `later`: whoever asks for a project looks there itself,
+        so that asking never waits."""
         self.root = root
+        self.remote = remote
+        self._place, self._later = place, later
+        self._places: dict[str, Place] = {}
 
     def project(self, project: str) -> ProjectStore:
         """One project's part; raises ValueError on an id that could leave the folder."""
         if not PROJECT.fullmatch(project):
             raise ValueError(f"project id {project!r} is not one; letters, digits, - and _ are")
-        return ProjectStore(self.root / "projects" / project, project)
+        if project not in self._places:
+            made = self._place(self.root / "projects" / project)
+            self._places.setdefault(project, made)
+        place = self._places[project]
+        if not self._later:
+            place.refresh_if_due()
+        return ProjectStore(place, project)
 
     def projects(self) -> list[str]:
+        """The names of all projects; while a bucket does not answer, of those known here."""
         folder = self.root / "projects"
-        return sorted(p.name for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
+        known = {p.name for p in folder.iterdir() if p.is_dir()} if folder.is_dir() else set()
+        if self.remote is not None and not self._later:
+            with suppress(StoreDown):  # `remote.problem` says so
+                known |= set(self.remote.folders("projects/"))
+        return sorted(known)
 
 
-class ProjectStore(Wishes):
+class ProjectStore(Notes):
     """One project's snapshots, adapters, verdicts, blind list and CURRENT."""
 
     def stamp(self) -> tuple[int, ...]:
@@ -77,6 +111,7 @@ class ProjectStore(Wishes):
         """The serving version; the cold start where nothing was promoted yet."""
         return read_one(self.folder / "CURRENT.json", Current) or Current()
 
+    @again
     def move_current(
         self,
         expect: str | None,
@@ -113,10 +148,9 @@ class ProjectStore(Wishes):
                 self._note_served(to)
             stamp = datetime.now(timezone.utc).isoformat()
             moved = Current(to, stamp, by, why, previous=now.version)
-            note(self.folder, Move(to, now.version, stamp, by, why, what, login))
-            write_atomic(
-                self._ensure() / "CURRENT.json", json.dumps(moved.__dict__, ensure_ascii=False)
-            )
+            move = Move(to, now.version, stamp, by, why, what, login)
+            self.place.swap("moves.json", noted(self.folder, move))
+            self.place.swap("CURRENT.json", json.dumps(moved.__dict__, ensure_ascii=False))
             return moved
 
     def _allow(self, to: str, what: What) -> None:
@@ -146,12 +180,14 @@ class ProjectStore(Wishes):
         older = [m.version for m in reversed(found) if named and m.number < int(named[1])]
         return list(dict.fromkeys([*first, *older]))
 
+    @again
     def retire(self, versions: dict[str, str], snapshots: frozenset[str]) -> None:
         """Note that versions and snapshots are forgotten: no worker brings one back."""
         with self._locked():
             self._forget_snapshots(snapshots)
             self._retire(versions)
 
+    @again
     def recall(self, digest: str) -> None:
         """Take a snapshot's mark as forgotten back, unless something is to be forgotten now."""
         if digest in self.forgotten():
@@ -174,16 +210,23 @@ class ProjectStore(Wishes):
         """Where a version lies; raises BrokenAdapter on a name that is no version."""
         if not VERSION.match(version):
             raise BrokenAdapter(f"{version!r} is not a version name such as v3-1a2b3c4d")
-        return self.folder / "adapters" / version
+        return self.place.version(version)
+
+    def manifest(self, version: str) -> Manifest | None:
+        """What a complete version is a function of; None where there is no such version. Nothing
+        but its manifest need be here."""
+        try:
+            found = Manifest.read(self.place.manifest_at(version))
+        except BrokenAdapter:
+            return None
+        return found if found.version == version else None
 
     def versions(self) -> list[Manifest]:
         """The complete versions, oldest first; unfinished folders are left out."""
-        folder = self.folder / "adapters"
         found: list[Manifest] = []
-        for path in folder.iterdir() if folder.is_dir() else ():
-            if VERSION.match(path.name):
-                with suppress(BrokenAdapter):
-                    found.append(Manifest.read(path))
+        for name in self.place.versions():
+            if VERSION.match(name) and (manifest := self.manifest(name)):
+                found.append(manifest)
         return sorted(found, key=lambda m: m.number)
 
     def find(self, recipe: Recipe) -> Manifest | None:
@@ -194,7 +237,7 @@ class ProjectStore(Wishes):
 
     def staging(self) -> Path:
         """A fresh folder to write an adapter into; debris until `commit`."""
-        return Path(tempfile.mkdtemp(prefix=STAGING, dir=self._ensure("adapters")))
+        return Path(tempfile.mkdtemp(prefix=STAGING, dir=self._ensure(ADAPTERS)))
 
     def commit(
         self,
@@ -219,7 +262,8 @@ class ProjectStore(Wishes):
             if existing:
                 shutil.rmtree(staging, ignore_errors=True)
                 return existing
-            number = 1 + max(self._numbers(), default=0)
+            gone = (int(name[1:].partition("-")[0]) for name in self.retired())
+            number = self.place.claim(1 + max(gone, default=0))
             manifest = Manifest(
                 version=f"v{number}-{recipe.id[:8]}",
                 number=number,
@@ -235,27 +279,26 @@ class ProjectStore(Wishes):
             for path in staging.iterdir():
                 with path.open("rb") as handle:
                     os.fsync(handle.fileno())
-            write_atomic(staging / MANIFEST, manifest.to_json())
-            staging.chmod(0o755)
-            os.rename(staging, self.adapter_folder(manifest.version))
-            sync_folder(self.folder / "adapters")
+            self.place.publish(staging, manifest)
+            self._still_wanted(manifest)
             return manifest
 
-    def _numbers(self) -> Iterator[int]:
-        for path in self._ensure("adapters").iterdir():
-            if match := VERSION.match(path.name):
-                yield int(match[1])
-        yield from (int(name[1:].partition("-")[0]) for name in self.retired())
+    def _still_wanted(self, made: Manifest) -> None:
+        """In a bucket somebody may have it forgotten while its files go up."""
+        self.place.refresh()
+        if made.recipe.snapshot in self.forgotten():
+            self.place.drop_version(made.version)
+            raise Forgotten(f"snapshot {made.recipe.snapshot[:8]} was to be forgotten meanwhile")
 
     def sweep(self, older_than_s: float = 3600) -> list[str]:
         """Remove what unfinished writers left and nobody touched for a while; returns its names."""
         gone: list[str] = []
-        for path in [*self._ensure("adapters").glob(".*"), *self.folder.glob("**/.*.json.*")]:
+        for path in [*self._ensure(ADAPTERS).glob(".*"), *self.folder.glob("**/.*.json.*")]:
             with suppress(FileNotFoundError):  # somebody else swept it
                 if time.time() - path.stat().st_mtime > older_than_s:
                     shutil.rmtree(path) if path.is_dir() else path.unlink()
                     gone.append(path.name)
-        return gone
+        return gone + self.place.sweep()
 
     # ---- snapshots and verdicts
 
@@ -269,16 +312,26 @@ class ProjectStore(Wishes):
             self.recall(snapshot.hash)
         if snapshot.hash in self.forgotten():
             raise Forgotten(f"snapshot {snapshot.hash[:8]} holds what was to be forgotten")
-        path = self._ensure("snapshots") / f"{snapshot.hash}.json"
-        if not path.exists():
-            write_atomic(path, snapshot_to_json(snapshot))
+        name = f"{SNAPSHOTS}/{snapshot.hash}.json"
+        if not (self.folder / name).exists():
+            self.place.write(name, snapshot_to_json(snapshot))
         return snapshot.hash
+
+    def snapshots(self) -> list[str]:
+        """The hashes of all snapshots."""
+        return self.place.names(SNAPSHOTS)
+
+    def drop_snapshot(self, digest: str) -> None:
+        """Remove a snapshot, as what is forgotten goes."""
+        self.place.remove(f"{SNAPSHOTS}/{_hex(digest)}.json")
 
     def snapshot(self, digest: str) -> Snapshot:
         """Read a snapshot; raises FileNotFoundError, or BrokenAdapter when the content changed."""
-        text = (self.folder / "snapshots" / f"{_hex(digest)}.json").read_text(
-            encoding="utf-8", errors="surrogatepass"
-        )
+        try:
+            path = self.place.fetch(f"{SNAPSHOTS}/{_hex(digest)}.json")
+        except BrokenFile as error:
+            raise BrokenAdapter(str(error)) from error
+        text = path.read_text(encoding="utf-8", errors="surrogatepass")
         snapshot = snapshot_from_json(text)
         if snapshot.hash != digest:
             raise BrokenAdapter(
@@ -288,8 +341,8 @@ class ProjectStore(Wishes):
 
     def put_verdict(self, snapshot: str, verdict: Mapping[str, Any]) -> None:
         """Write the verdict on a snapshot's candidate; the last one written counts."""
-        path = self._ensure("verdicts") / f"{_hex(snapshot)}.json"
-        write_atomic(path, json.dumps(verdict, sort_keys=True, ensure_ascii=False, indent=1))
+        text = json.dumps(verdict, sort_keys=True, ensure_ascii=False, indent=1)
+        self.place.write(f"verdicts/{_hex(snapshot)}.json", text)
 
     def verdict(self, snapshot: str) -> dict[str, Any] | None:
         """The verdict on a snapshot's candidate, or None while there is none."""
@@ -297,44 +350,7 @@ class ProjectStore(Wishes):
 
     def drop_verdict(self, snapshot: str) -> None:
         """Take a verdict back, so that the snapshot can be trained and judged again."""
-        with suppress(FileNotFoundError):
-            (self.folder / "verdicts" / f"{_hex(snapshot)}.json").unlink()
-
-    # ---- what sync tells the backend, what the backend asks of sync
-
-    def publish_blind(self, tasks: Iterable[int]) -> None:
-        """Publish the ids whose predictions are withheld; the backend follows the file."""
-        path = self._ensure() / "blind.json"
-        text = json.dumps(sorted(set(tasks)))
-        if not path.exists() or path.read_bytes() != text.encode():
-            write_atomic(path, text)
-
-    def blind(self) -> frozenset[int]:
-        return frozenset(read_list(self.folder / "blind.json", int))
-
-    def publish_pool(self, texts: Sequence[Mapping[str, str]]) -> None:
-        """Publish texts by data key of unlabelled, never blind tasks; the cold start follows it."""
-        path = self._ensure() / "pool.json"
-        text = json.dumps([dict(t) for t in texts], sort_keys=True, ensure_ascii=True)
-        if not path.exists() or path.read_bytes() != text.encode():
-            write_atomic(path, text)
-
-    def pool(self) -> tuple[Mapping[str, str], ...]:
-        """What was published last; nothing where nothing was."""
-        return tuple(read_texts(self.folder / "pool.json"))
-
-    def ask(self, by: str) -> None:
-        """Leave a note that a person wants a training now; sync picks it up on its next turn."""
-        stamp = datetime.now(timezone.utc).isoformat()
-        write_atomic(self._ensure() / "asked.json", json.dumps({"by": by, "at": stamp}))
-
-    def asked(self) -> dict[str, str] | None:
-        return read_object(self.folder / "asked.json")
-
-    def answer_ask(self) -> None:
-        """Take the note away once the training it asked for is decided."""
-        with suppress(FileNotFoundError):
-            (self.folder / "asked.json").unlink()
+        self.place.remove(f"verdicts/{_hex(snapshot)}.json")
 
     @contextmanager
     def training(self, patience_s: float = 2.0) -> Iterator[bool]:
@@ -344,12 +360,16 @@ class ProjectStore(Wishes):
         outlasts the moment for which `is_training` takes it to look.
         """
         with locked(self._ensure() / "train.lock", patience_s) as free:
-            yield free
+            if not free:
+                yield False
+                return
+            with self.place.leased("train") as ours:
+                yield ours
 
     def is_training(self) -> bool:
         """True while some process holds the trainer lock."""
-        with self.training(patience_s=0) as free:
-            return not free
+        with locked(self._ensure() / "train.lock", 0) as free:
+            return not free or self.place.is_leased("train")
 
 
 def _changed(path: Path) -> int:

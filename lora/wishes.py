@@ -10,8 +10,8 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from lora.atomic import write_atomic
 from lora.marks import Marks
+from lora.raced import again
 from lora.shapes import read_list, read_words
 
 Kind = Literal["task", "annotation", "annotator"]
@@ -38,6 +38,7 @@ class Wish:
 class Wishes(Marks):
     """A project's wishes, and what came of them; part of the ProjectStore."""
 
+    @again
     def wish(self, wish: Wish) -> None:
         """Note something to forget; sync does it on its next turn."""
         with self._locked():
@@ -47,6 +48,7 @@ class Wishes(Marks):
         """What is to be forgotten, the oldest first."""
         return read_list(self.folder / "wishes.json", Wish)
 
+    @again
     def granted(self, wish: Wish) -> None:
         """It is done, all of it."""
         with self._locked():
@@ -54,7 +56,7 @@ class Wishes(Marks):
 
     def _write_wishes(self, wishes: list[Wish]) -> None:
         text = json.dumps([asdict(w) for w in wishes], ensure_ascii=False)
-        write_atomic(self._ensure() / "wishes.json", text)
+        self.place.swap("wishes.json", text)
 
     def forgotten(self) -> frozenset[str]:
         """Hashes of snapshots that were forgotten."""
@@ -66,12 +68,12 @@ class Wishes(Marks):
 
     def _forget_snapshots(self, digests: frozenset[str]) -> None:
         marks = json.dumps(sorted(self.forgotten() | digests))
-        write_atomic(self._ensure() / "forgotten.json", marks)
+        self.place.swap("forgotten.json", marks)
 
     def _recall(self, digest: str) -> None:
         marks = json.dumps(sorted(self.forgotten() - {digest}))
-        write_atomic(self._ensure() / "forgotten.json", marks)
+        self.place.swap("forgotten.json", marks)
 
     def _retire(self, versions: dict[str, str]) -> None:
         text = json.dumps({**versions, **self.retired()}, sort_keys=True)
-        write_atomic(self._ensure() / "retired.json", text)
+        self.place.swap("retired.json", text)

@@ -14,7 +14,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from lora.atomic import read_json, write_atomic
+from lora.atomic import read_json
 from lora.store import ProjectStore
 
 ERROR = 0.05
@@ -108,6 +108,5 @@ def take(store: ProjectStore, look: Look) -> None:
     lock."""
     looks = read_looks(store)
     if look not in looks:
-        store.folder.mkdir(parents=True, exist_ok=True)
         text = json.dumps([asdict(one) for one in (*looks, look)], indent=1)
-        write_atomic(store.folder / NAME, text)
+        store.place.write(NAME, text)

@@ -41,6 +41,7 @@ from lora.crossfit import CrossFit, Embedder, crossfit
 from lora.errors import LoraError
 from lora.expansions import GAVE_WAY, Expansions, Interrupted, Kept
 from lora.paid import Paid
+from lora.place import SNAPSHOTS
 from lora.recipe import kind_of
 from lora.store import ProjectStore, Store, write_atomic
 from settings import Settings, load
@@ -280,9 +281,7 @@ def _first(store: ProjectStore, snapshot: str) -> bool:
     would, and nothing is to be forgotten, of which no writer shall hear."""
     if store.wishes():
         return False
-    own = store.folder / "snapshots" / f"{snapshot}.json"
-    when = own.stat().st_mtime_ns
-    return all(p.stat().st_mtime_ns <= when for p in own.parent.glob("*.json"))
+    return store.place.is_last(SNAPSHOTS, snapshot)
 
 
 if __name__ == "__main__":

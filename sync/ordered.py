@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 
-from lora.atomic import read_json, write_atomic
+from lora.atomic import read_json
 from lora.errors import BrokenFile
 from lora.store import ProjectStore
 from sync.push import Pushed
@@ -22,9 +22,8 @@ WORDS: dict[Way, str] = {
 def note_order(store: ProjectStore, pushed: Pushed) -> None:
     """Keep how the front of the queue was ordered, where this push did that."""
     if pushed.way:
-        store.folder.mkdir(parents=True, exist_ok=True)
         note = {"version": pushed.version, "way": pushed.way}
-        write_atomic(store.folder / FILE, json.dumps(note))
+        store.place.write(FILE, json.dumps(note))
 
 
 def order_of(store: ProjectStore) -> str | None:

@@ -39,10 +39,10 @@ CURSOR_FIRST = """        if states:
 """
 APPEND = "        at, total = t.now(), Appended()\n        with self._write() as db:\n"
 APPEND += "            for part in t.chunks(states):\n"
-MANIFEST_LAST = "            write_atomic(staging / MANIFEST, manifest.to_json())\n"
+MANIFEST_LAST = "            self.place.publish(staging, manifest)\n"
 POINTER_FIRST = """            stamp = datetime.now(timezone.utc).isoformat()
             early = Current(manifest.version, stamp, "gate", "", self.current().version)
-            write_atomic(self._ensure() / "CURRENT.json", json.dumps(early.__dict__))
+            self.place.swap("CURRENT.json", json.dumps(early.__dict__))
 """
 WAY_OUT = "        wait = engine.lane.submit(loaded, rows, bulk=bulk, within_s=left)\n"
 PAST_LANE = """        from lora.answer import answer

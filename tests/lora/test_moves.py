@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lora import store as store_module
+from lora import place as place_module
 from lora.errors import NeedsPerson, Withdrawn
 from lora.marks import Waiting
 from lora.store import ProjectStore
@@ -36,7 +36,7 @@ def test_a_move_cut_off_before_current_is_not_told_and_gives_way_to_the_next(
 ) -> None:
     one, two = (make_version(seed).version for seed in (1, 2))
     project.move_current(None, one, "gate", "better")
-    write = store_module.write_atomic
+    write = place_module.write_atomic
 
     def dies(path: Any, text: str) -> None:
         if path.name == "CURRENT.json":
@@ -44,7 +44,7 @@ def test_a_move_cut_off_before_current_is_not_told_and_gives_way_to_the_next(
         write(path, text)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(store_module, "write_atomic", dies)
+        patch.setattr(place_module, "write_atomic", dies)
         project.move_current(one, two, "bert", "never made")
     assert [m.by for m in project.moves()] == ["gate"]
     project.move_current(one, two, "anna", "made")
