@@ -18,6 +18,8 @@ from settings_backup import Backup as Backup
 from settings_backup import wrong_with_backups
 from settings_guard import unguarded
 from settings_page import Page as Page
+from settings_store import S3 as S3
+from settings_store import bucket_of, folder_of, wrong_with_store
 
 PREFIX = "ANNOTUNE"
 NOT_OURS = {"ANNOTUNE_CACHE", "ANNOTUNE_SHARED", "ANNOTUNE_SCREENSHOTS", "ANNOTUNE_TEST_CACHE"}
@@ -218,6 +220,8 @@ class Settings:
 
     home: Path = Path(".annotune")
     """Where the store and the log live."""
+    place: str = ""
+    """The store: a folder, or s3://bucket/prefix (docs/running.md); empty: HOME/store."""
     studio: Studio = field(default_factory=Studio)
     queue: Queue = field(default_factory=Queue)
     backend: Backend = field(default_factory=Backend)
@@ -228,10 +232,15 @@ class Settings:
     gate: Gate = field(default_factory=Gate)
     page: Page = field(default_factory=Page)
     backup: Backup = field(default_factory=Backup)
+    s3: S3 = field(default_factory=S3)
 
     @property
     def store(self) -> Path:
-        return self.home / "store"
+        return folder_of(self.home, self.place, self.s3)
+
+    @property
+    def bucket(self) -> str:
+        return bucket_of(self.place)
 
     @property
     def backups(self) -> Path:
@@ -259,6 +268,7 @@ SECTIONS: dict[str, type] = {
     "gate": Gate,
     "page": Page,
     "backup": Backup,
+    "s3": S3,
 }
 
 
@@ -272,10 +282,10 @@ def load(environ: Mapping[str, str]) -> Settings:
         hints = get_type_hints(kind)
         for f in fields(kind):
             known[f"{PREFIX}_{section}_{f.name}".upper()] = (section, f.name, hints[f.name])
-    home = f"{PREFIX}_HOME"
+    home, place = f"{PREFIX}_HOME", f"{PREFIX}_STORE"
     values: dict[str, dict[str, Any]] = {section: {} for section in SECTIONS}
     for name, raw in environ.items():
-        if not name.startswith(PREFIX + "_") or name == home or name in NOT_OURS:
+        if not name.startswith(PREFIX + "_") or name in {home, place, *NOT_OURS}:
             continue
         if name.endswith("_FILE") and name[:-5] in known:
             name, raw = name[:-5], _read_secret(name, raw)
@@ -284,7 +294,7 @@ def load(environ: Mapping[str, str]) -> Settings:
         section, key, kind = known[name]
         values[section][key] = _cast(name, raw, kind)
     built = {section: kind(**values[section]) for section, kind in SECTIONS.items()}
-    settings = Settings(home=Path(environ.get(home) or ".annotune"), **built)
+    settings = Settings(Path(environ.get(home) or ".annotune"), environ.get(place, ""), **built)
     _check(settings)
     return settings
 
@@ -342,7 +352,8 @@ def _check(s: Settings) -> None:
     if s.train.every < 1 or s.train.steps < 0 or s.train.rank < 1:
         raise InvalidSetting("ANNOTUNE_TRAIN_EVERY and _RANK must be 1 or more, _STEPS 0 or more")
     _check_causal(s.train)
-    if wrong := wrong_with(s.augment) or wrong_with_backups(s.backup):
+    wrong = wrong_with(s.augment) or wrong_with_backups(s.backup)
+    if wrong := wrong or wrong_with_store(s.place, s.s3):
         raise InvalidSetting(wrong)
     if open_door := unguarded(s):
         raise InvalidSetting(open_door)

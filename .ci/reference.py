@@ -80,9 +80,10 @@ def _settings() -> Iterator[str]:
         "file instead: the name with `_FILE` at its end.\n"
     )
     yield "### home\n"
-    home = next(f for f in fields(settings.Settings) if f.name == "home")
-    about = _sentences(settings.Settings)["home"]
-    yield _table(("variable", "default", "meaning"), [_setting("ANNOTUNE_HOME", home, about, Path)])
+    told, own = _sentences(settings.Settings), {f.name: f for f in fields(settings.Settings)}
+    names = {"ANNOTUNE_HOME": "home", "ANNOTUNE_STORE": "place"}
+    rows = [_setting(name, own[f], told[f], str) for name, f in names.items()]
+    yield _table(("variable", "default", "meaning"), rows)
     for section, kind in settings.SECTIONS.items():
         yield f"### {section}\n"
         yield f"{inspect.cleandoc(kind.__doc__ or '')}\n"

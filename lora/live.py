@@ -148,11 +148,20 @@ class Live:
             "ready": self._engines.ready,
             "bases": bases,
             "projects": projects,
+            "store": self._remote(),
             "memory": {"used": sum(p["bytes"] for p in projects.values()), "most": self._memory},
             "queue": self._engines.waiting,
             "swaps": self._swaps,
             "evictions": self._evictions,
         }
+
+    def _remote(self) -> dict[str, Any] | None:
+        """The bucket that is followed, and whether it answers; None: the store is a folder."""
+        remote = self._store.remote
+        if remote is None:
+            return None
+        at = remote.answered or None
+        return {"at": str(remote.address), "answered_at": at, "problem": remote.problem}
 
     def _ask(self, project: str, schema: Schema) -> Followed:
         with self._changed:

@@ -21,7 +21,8 @@ from label_config.schema import read_schema
 from label_config.snapshot_json import region_to_dict, snapshot_from_json
 from label_config.values import Snapshot
 from lora.errors import LoraError
-from lora.store import ProjectStore, Store, write_atomic
+from lora.opened import store_at
+from lora.store import ProjectStore, write_atomic
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +96,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     how = {"serve": given.serve, "dtype": given.dtype, "quantize": given.quantize}
     try:
         rows = snapshot_from_json(given.rows.read_text(encoding="utf-8", errors="surrogatepass"))
-        store = Store(given.store).project(given.project)
+        store = store_at(given.store).project(given.project)
         found = run(store, rows, given.version, given.base, threads=given.threads, **how)
     except (LoraError, InvalidValue, ValueError, OSError) as error:
         log.error("%s", error)

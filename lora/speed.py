@@ -20,8 +20,9 @@ from label_config.controls import InvalidValue
 from label_config.schema import read_schema
 from label_config.values import Inputs, Snapshot
 from lora.errors import LoraError
+from lora.opened import store_at
 from lora.recipe import kind_of
-from lora.store import Store, write_atomic
+from lora.store import write_atomic
 
 if TYPE_CHECKING:
     from lora.engine import LaneSettings
@@ -57,7 +58,7 @@ def run(
     from lora.loaded import open_folder, ready
     from lora.peak import peak_mb
 
-    snapshot = Store(store).project(project).snapshot(snapshot_hash)
+    snapshot = store_at(store).project(project).snapshot(snapshot_hash)
     schema = read_schema(snapshot.config, urls=True)  # the texts are in the snapshot
     four = quantize if kind_of(base) == "causal" else ""
     engine = start_local(load_base(base, threads=threads, quantize=four), lane)

@@ -22,9 +22,10 @@ from label_config.controls import InvalidValue, Schema
 from label_config.schema import read_schema
 from label_config.values import Example, Written
 from lora.errors import LoraError
+from lora.opened import store_at
 from lora.progress import Progress
 from lora.recipe import kind_of, recipe_for
-from lora.store import Store, write_atomic
+from lora.store import write_atomic
 from settings import Train
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def _run(
     from lora.peak import peak_mb
 
     clock.lap("imports")
-    place = Store(store).project(project)
+    place = store_at(store).project(project)
     progress = Progress(place.folder, snapshot_hash)
     progress.stage("load")
     snapshot = place.snapshot(snapshot_hash)

@@ -23,6 +23,7 @@ from lora.causal.remote.client import Kind, Server
 from lora.engine import LaneSettings
 from lora.lane import Observe, unobserved
 from lora.live import Live
+from lora.opened import open_store
 from lora.recipe import kind_of
 from lora.store import Store
 from ml_backend.app import create_app
@@ -47,7 +48,7 @@ def main(environ: Mapping[str, str]) -> int:
         return 2
     for warning in warnings(settings):
         log.warning("%s", warning)
-    store = Store(settings.store)
+    store = open_store(settings, serves=True)
     jobs = Jobs(settings.queue.url, settings.queue.name, settings.queue.timeout_s)
     metrics = Metrics(release())
     live = make_live(settings, store, metrics.observe)

@@ -47,6 +47,7 @@ def backup(settings: Settings, to: Path | None = None) -> tuple[Kept, list[Path]
 
     Raises Impossible where there is nothing to back up or another backup is under way.
     """
+    not_ours(settings)
     backups = Backups.of(settings)
     folder = (to or settings.backups).resolve()
     here = settings.log_in_file and (settings.home / LOG).exists()
@@ -69,6 +70,17 @@ def backup(settings: Settings, to: Path | None = None) -> tuple[Kept, list[Path]
         gone = backups.expire(folder)
     made = next(k for k in backups.kept() if k.head == head and k.path.parent == folder)
     return made, gone
+
+
+def not_ours(settings: Settings) -> None:
+    """Raises Impossible where the store lies in a bucket: files there are kept and brought back by
+    its own tools, all with the log or not at all."""
+    if settings.bucket:
+        raise Impossible(
+            f"the store is {settings.bucket}: keep it with its own tools, such as versioning of "
+            "the bucket, replication or `aws s3 sync`, and the log before it, "
+            f"{settings.home / LOG} with `sqlite3 .backup`, or pg_dump (docs/running.md)"
+        )
 
 
 def _staged(settings: Settings, backups: Backups, stage: Path, name: str) -> Head:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jobs import Jobs
-from lora.store import Store
+from lora.opened import open_store
 from settings import InvalidSetting, Settings
 from sync.backend_client import BackendClient
 from sync.log import Log
@@ -30,7 +30,7 @@ def build(settings: Settings) -> World:
     refuse_half(settings.home)
     return World(
         settings=settings,
-        store=Store(settings.store),
+        store=open_store(settings),
         log=Log(settings.log_url),
         studio=Studio(
             settings.studio.url,

@@ -20,8 +20,9 @@ from lora.crossfit import Embedder
 from lora.doubts import Doubts
 from lora.errors import LoraError
 from lora.mislabelled import doubts
+from lora.opened import open_store
 from lora.recipe import kind_of
-from lora.store import ProjectStore, Store
+from lora.store import ProjectStore
 from settings import Settings, load
 from sync.terms import read_terms
 
@@ -56,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     settings = load(os.environ)
-    store = Store(settings.store).project(given.project)
+    store = open_store(settings, worker=True).project(given.project)
     try:
         terms = read_terms(settings, store.snapshot(given.snapshot).config)
         count = run(store, given.snapshot, terms.settings)

@@ -8,7 +8,7 @@ import click
 
 from jobs import QueueDown
 from label_config import InvalidConfig
-from lora.errors import LoraError
+from lora.errors import LoraError, StoreDown
 from settings import InvalidSetting
 from sync import operate
 from sync.augmented import NothingToExpand
@@ -39,6 +39,7 @@ EXITS: list[tuple[type[Exception], int]] = [
     (BackendDown, NEIGHBOUR),
     (QueueDown, NEIGHBOUR),
     (LogDown, NEIGHBOUR),
+    (StoreDown, NEIGHBOUR),
     (StartFailed, NEIGHBOUR),
     (PlainRefused, NEIGHBOUR),
     (CommandFailed, REFUSED),

@@ -40,10 +40,11 @@ from label_config.values import Example, Snapshot
 from lora.crossfit import CrossFit, Embedder, crossfit
 from lora.errors import LoraError
 from lora.expansions import GAVE_WAY, Expansions, Interrupted, Kept
+from lora.opened import open_store
 from lora.paid import Paid
 from lora.place import SNAPSHOTS
 from lora.recipe import kind_of
-from lora.store import ProjectStore, Store, write_atomic
+from lora.store import ProjectStore, write_atomic
 from settings import Settings, load
 from sync.terms import read_terms
 from sync.writers import follows_messages, writer_of
@@ -249,7 +250,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     settings = load(os.environ)
-    store = Store(settings.store).project(given.project)
+    store = open_store(settings, worker=True).project(given.project)
     try:
         terms = read_terms(settings, store.snapshot(given.snapshot).config)
         past = [Gain(**raw) for raw in json.loads(given.past)]

@@ -23,8 +23,9 @@ from lora.doubts import Doubts
 from lora.errors import Moved
 from lora.expansions import Expansions
 from lora.moves import GATE
+from lora.opened import open_store
 from lora.recipe import recipe_for
-from lora.store import ProjectStore, Store
+from lora.store import ProjectStore
 from settings import Settings, load
 from sync.challenge import makes_children
 from sync.children import TrainingFailed, run, run_child, trainer
@@ -42,7 +43,7 @@ REJUDGE = 2  # CURRENT moved while we trained: judge against the new champion, a
 def ask(project: str) -> str:
     """Note in the store that a person pressed Start Training; sync decides on its next turn."""
     settings = load(os.environ)
-    Store(settings.store).project(project).ask(by="Label Studio's Start Training")
+    open_store(settings, worker=True).project(project).ask(by="Label Studio's Start Training")
     return project
 
 
@@ -54,7 +55,7 @@ def train(project: str, snapshot: str) -> str:
     """
     die_with_parent()  # rq gives its work-horse a group of its own: it outlives a killed worker
     settings = load(os.environ)
-    store = Store(settings.store).project(project)
+    store = open_store(settings, worker=True).project(project)
     with store.training() as free:
         if not free:
             return "another trainer of this project is at work"
@@ -72,7 +73,7 @@ def expand(project: str, snapshot: str) -> str:
     """
     die_with_parent()
     settings = load(os.environ)
-    store = Store(settings.store).project(project)
+    store = open_store(settings, worker=True).project(project)
     place = Expansions(store)
     if place.get(snapshot):
         return "it has been expanded"
@@ -91,7 +92,7 @@ def doubt(project: str, snapshot: str) -> str:
     """Find the answers of a snapshot that a model which never saw them would not have given."""
     die_with_parent()
     settings = load(os.environ)
-    place = Doubts(Store(settings.store).project(project))
+    place = Doubts(open_store(settings, worker=True).project(project))
     if place.get(snapshot) is None:
         argv = [sys.executable, "-m", "sync.doubt", "--project", project, "--snapshot", snapshot]
         log = settings.home / "logs" / f"doubt-{project}-{snapshot[:8]}.log"
@@ -143,7 +144,7 @@ def _promoted_but_unwritten(
     if champion is None:
         return None
     current = store.current()
-    manifest = next((m for m in store.versions() if m.version == champion), None)
+    manifest = store.manifest(champion)
     recipe = recipe_for(settings.train.base, snapshot, settings.train)
     if manifest is None or manifest.recipe.id != recipe.id:
         return None
@@ -169,7 +170,8 @@ def _settle(
     champion: str | None,
 ) -> str:
     """Gate, version folder, CURRENT, verdict; in this order, each one durable before the next."""
-    current = next((m for m in store.versions() if m.version == champion), None)
+    store.place.refresh()  # the fit took long: what a bucket holds may be newer
+    current = store.manifest(champion) if champion else None
     frozen = store.snapshot(snapshot)
     terms = read_terms(settings, frozen.config)
     verdict = weigh(

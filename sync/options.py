@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from lora.store import ProjectStore, Store
+from lora.opened import open_store
+from lora.store import ProjectStore
 from settings import Settings
 
 
@@ -26,6 +27,6 @@ def signed(command: Callable[..., Any]) -> Callable[..., Any]:
 def store_of(settings: Settings, project: str) -> ProjectStore:
     """A project's part of the store; an id that could leave it is wrong usage."""
     try:
-        return Store(settings.store).project(project)
+        return open_store(settings).project(project)
     except ValueError as error:
         raise click.UsageError(str(error)) from error

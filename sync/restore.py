@@ -30,7 +30,7 @@ from lora.errors import BrokenAdapter
 from lora.marks import locked
 from lora.store import PROJECT, Store
 from settings import Settings, Sync
-from sync.backup import LOG, STORE
+from sync.backup import LOG, STORE, not_ours
 from sync.backups import (
     DAMAGED,
     DIGESTS,
@@ -93,6 +93,12 @@ def restore(
     BrokenBackup, NewerBackup; the home is as it was then.
     """
     why = checked(why)
+    not_ours(settings)
+    if settings.place:
+        raise Impossible(
+            f"ANNOTUNE_STORE says that the store is {settings.store}: restore without it, and move "
+            f"{settings.home / STORE} there"
+        )
     if settings.log_in_file and settings.log_url != replace_(settings, sync=Sync()).log_url:
         raise Impossible(
             "ANNOTUNE_SYNC_LOG says that the log is elsewhere than in the home folder: restore "

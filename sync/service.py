@@ -15,7 +15,7 @@ from typing import Any
 
 import listening
 from label_config import InvalidConfig
-from lora.errors import BrokenFile
+from lora.errors import BrokenFile, StoreDown
 from sync.log import LogDown
 from sync.loop import HeardElsewhere, Turn, World, turn
 from sync.metrics import SyncMetrics
@@ -118,7 +118,14 @@ class Service:
             rest_s = self._rest(project, seen, done)
         except NoSuchProject as gone:
             self._pause(seen, GONE_S, str(gone))
-        except (StudioError, InvalidConfig, BrokenFile, HeardElsewhere, LogDown) as problem:
+        except (
+            StudioError,
+            InvalidConfig,
+            BrokenFile,
+            HeardElsewhere,
+            LogDown,
+            StoreDown,
+        ) as problem:
             self._pause(seen, min(60.0, max(1.0, seen.pause_s * 2)), str(problem))
         except OSError as problem:  # a full disk, say; paths and reasons hold no task's text
             where = f": {problem.filename}" if problem.filename else ""

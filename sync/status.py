@@ -34,6 +34,7 @@ def status(world: World, project: str, ask: bool = True) -> dict[str, Any]:
         serving = shown[-1].version
     terms = terms_or_default(world.settings, config)
     problems += terms.problems if config else ()  # nothing was heard of it yet
+    problems += [store.place.problem] if store.place.problem else []
     note = _other_share(world, project, terms)
     problems += [note] if note else []
     problems += [

@@ -18,6 +18,17 @@ def test_values_are_cast_to_their_fields(tmp_path: Path) -> None:
     assert settings.store == tmp_path / "store"
 
 
+def test_the_store_is_in_the_home_in_a_folder_or_mirrors_a_bucket(tmp_path: Path) -> None:
+    home = {"ANNOTUNE_HOME": str(tmp_path)}
+    assert load(home | {"ANNOTUNE_STORE": "/srv/store"}).store == Path("/srv/store")
+    one, other = (load(home | {"ANNOTUNE_STORE": f"s3://{name}/p/"}) for name in ("a", "b"))
+    assert (one.bucket, other.bucket) == ("s3://a/p", "s3://b/p")
+    assert one.store.parent == tmp_path / "cache" and one.store != other.store
+    assert load(home).bucket == "" == load(home | {"ANNOTUNE_STORE": "/srv/store"}).bucket
+    cache = load(home | {"ANNOTUNE_STORE": "s3://a/p", "ANNOTUNE_S3_CACHE": "/var/cache"})
+    assert cache.store == Path("/var/cache") / one.store.name
+
+
 @pytest.mark.parametrize(("raw", "meant"), [("1", True), ("true", True), ("0", False), ("", False)])
 def test_a_switch_is_on_or_off(raw: str, meant: bool) -> None:
     settings = load({"ANNOTUNE_TRAIN_GRADIENT_CHECKPOINTING": raw})
@@ -52,6 +63,10 @@ def test_secrets_are_not_in_the_repr() -> None:
         ({"ANNOTUNE_STUDIO_TOKEN_FILE": "/does/not/exist"}, "cannot be read"),
         ({"ANNOTUNE_BLIND_SHARE": "0.9"}, "must lie in"),
         ({"ANNOTUNE_BLIND_FIRST_IN": "1"}, "one task in N"),
+        ({"ANNOTUNE_STORE": "gs://bucket"}, "must be a folder or s3://bucket/prefix"),
+        ({"ANNOTUNE_STORE": "s3://key:secret@bucket/a"}, "without keys"),
+        ({"ANNOTUNE_STORE": "s3://"}, "must be s3://bucket/prefix"),
+        ({"ANNOTUNE_S3_POLL_S": "0"}, "must be above 0"),
         ({"ANNOTUNE_TRAIN_DEVICE": "tpu"}, "must be auto, cpu or cuda"),
         ({"ANNOTUNE_SYNC_QUIET_S": "0"}, "must be above 0"),
         ({"ANNOTUNE_SYNC_POLL_S": "-1"}, "must be above 0"),

@@ -9,7 +9,7 @@ from typing import Any
 
 from jobs import Jobs
 from settings import Settings
-from sync.doctor import backend, base, place, queue, stored, studio
+from sync.doctor import backend, base, bucket, place, queue, stored, studio
 from sync.doctor.ask import Asker, NoAnswer
 from sync.doctor.finding import Check, Finding, examine, in_time, problem
 from sync.doctor.project import Project
@@ -57,6 +57,7 @@ def doctor(
         Check("data folder", partial(place.folder, settings, environ)),
         Check("log", partial(place.log, settings)),
         Check("base", partial(base.base, settings, environ), base.WITHIN_S),
+        *([Check("store", partial(bucket.bucket, settings))] if settings.bucket else []),
         Check("redis", partial(queue.queue, settings, jobs)),
         Check("label studio", partial(studio.studio, settings, asker)),
         Check("token", partial(studio.token, settings, asker)),

@@ -36,7 +36,7 @@ def folder(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
             yield problem("data folder", f"{home} is not there and cannot be made here", fix)
         yield from _room("disk", above)
         return
-    barred = [p for p in (home, home / "store", home / "log.db", home / "logs") if not _writable(p)]
+    barred = [p for p in (home, settings.store, home / "log.db", home / "logs") if not _writable(p)]
     if barred:
         fix = f"chown -R {_user()} {home}, or run annotune as who owns it"
         yield problem("data folder", f"{barred[0]} cannot be written by {_user()}", fix)
