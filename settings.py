@@ -248,11 +248,6 @@ class Settings:
         return Path(self.backup.folder or home.with_name(f"{home.name}-backups")).resolve()
 
     @property
-    def log_in_file(self) -> bool:
-        """Whether the log is an SQLite file, else a database that other hosts reach, too."""
-        return self.log_url.startswith("sqlite")
-
-    @property
     def log_url(self) -> str:
         return self.sync.log or f"sqlite:///{(self.home / 'log.db').resolve()}"
 

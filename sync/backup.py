@@ -36,6 +36,7 @@ from sync.backups import (
     write_forgotten,
 )
 from sync.log import Log
+from sync.log_engine import in_file
 from sync.operate import Impossible
 from sync.release import own_release
 
@@ -50,7 +51,7 @@ def backup(settings: Settings, to: Path | None = None) -> tuple[Kept, list[Path]
     not_ours(settings)
     backups = Backups.of(settings)
     folder = (to or settings.backups).resolve()
-    here = settings.log_in_file and (settings.home / LOG).exists()
+    here = in_file(settings.log_url) and (settings.home / LOG).exists()
     if not (settings.store / "projects").is_dir() and not here:
         raise Impossible(f"{settings.home} holds neither a log nor a store: nothing to back up")
     with backups.alone() as nobody:

@@ -45,6 +45,11 @@ class LogDown(Exception):
     """The log's database does not answer; the message names it, without its password."""
 
 
+def in_file(url: str) -> bool:
+    """Whether the log is an SQLite file, else a database that other hosts reach, too."""
+    return url.startswith("sqlite")
+
+
 def open_engine(url: str) -> Engine:
     """An engine for the log; talks to nobody yet. Raises InvalidSetting, without the password."""
     address = _address(url)

@@ -51,6 +51,7 @@ from sync.backups import (
 from sync.forget import forget_again
 from sync.log import Log
 from sync.log_audit import Entry
+from sync.log_engine import in_file
 from sync.log_tables import SCHEMA_VERSION
 from sync.operate import Impossible, Person, checked
 
@@ -99,7 +100,7 @@ def restore(
             f"ANNOTUNE_STORE says that the store is {settings.store}: restore without it, and move "
             f"{settings.home / STORE} there"
         )
-    if settings.log_in_file and settings.log_url != replace_(settings, sync=Sync()).log_url:
+    if in_file(settings.log_url) and settings.log_url != replace_(settings, sync=Sync()).log_url:
         raise Impossible(
             "ANNOTUNE_SYNC_LOG says that the log is elsewhere than in the home folder: restore "
             "without it and move log.db there"
@@ -169,7 +170,7 @@ def _filled(settings: Settings) -> bool:
     """Whether the home holds anything; an empty log, which any command makes, is nothing."""
     if Store(settings.store).projects():
         return True
-    if settings.log_in_file and not (settings.home / LOG).exists():
+    if in_file(settings.log_url) and not (settings.home / LOG).exists():
         return False
     log = Log(settings.log_url)
     try:
@@ -319,7 +320,7 @@ def _swap(settings: Settings, stage: Path, path: Path) -> Path | None:
     write_atomic(home / RESTORING, json.dumps({"file": str(path.resolve())}))
     aside: Path | None = None
     old = [p for p in (home / STORE, *sorted(home.glob(f"{LOG}*"))) if p.exists()]
-    if old or not settings.log_in_file:
+    if old or not in_file(settings.log_url):
         stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
         aside = Path(tempfile.mkdtemp(prefix=f"replaced-{stamp}-", dir=home))
         for one in old:
@@ -327,7 +328,7 @@ def _swap(settings: Settings, stage: Path, path: Path) -> Path | None:
     (stage / STORE).mkdir(exist_ok=True)
     os.rename(stage / STORE, home / STORE)
     sync_folder(home)
-    if settings.log_in_file:
+    if in_file(settings.log_url):
         os.rename(stage / LOG, home / LOG)
         sync_folder(home)
     else:
