@@ -47,7 +47,7 @@ def test_what_we_ask_for_by_name_is_locked() -> None:
     named: set[str] = set()
     for path in ("requirements.in", "requirements-dev.in"):
         lines = Path(path).read_text(encoding="utf-8").splitlines()
-        named |= {plain(re.split(r"[=<>]", line)[0]) for line in lines if line[:1].isalpha()}
+        named |= {plain(re.split(r"[=<>[]", line)[0]) for line in lines if line[:1].isalpha()}
     assert named <= set(pins("constraints.txt"))
 
 

@@ -145,8 +145,16 @@ BUILDS = (
     Broken(
         "blind tasks are published after the pull",
         (
-            ("sync/loop.py", "share, sweep=sweep, after_part=publish)", "share, sweep=sweep)"),
-            ("sync/loop.py", "    publish()  # what an interrupted turn left unsaid\n", ""),
+            (
+                "sync/loop.py",
+                "share, sweep, publish, memory)",
+                "share, sweep, memory=memory)\n        publish()",
+            ),
+            (
+                "sync/loop.py",
+                "        publish(sweep)  # what an interrupted turn left unsaid\n",
+                "",
+            ),
         ),
         ("tests/sync/test_interleavings.py", "tests/sync/test_loop.py"),
         ("tests/sync/test_interleavings.py", "tests/sync/test_loop.py"),
