@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime
+from itertools import islice
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,7 +19,7 @@ from sync.groups import is_blind
 from sync.loop import START_S, TRAIN, turn
 from sync.service import Service
 from sync.status import status
-from sync.studio_values import NoSuchProject, StudioDown
+from sync.studio_values import NoSuchProject, StudioDown, TaskState
 from tests.sync.fake_studio import FakeStudio
 from tests.sync.house import WORDS, House
 
@@ -31,6 +34,25 @@ def test_connecting_shows_blind_tasks_to_nobody_and_keeps_only_our_webhook(house
     assert blind == set(house.world.log.blind_tasks("1")) != set()
     connect(house.world, "1")
     assert len(house.studio.hooks) == len(house.studio.mine) == 1
+
+
+def test_what_a_pull_that_broke_off_has_drawn_is_withheld(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a long pull the backend would else show what is blind, until all of it is through."""
+    changed = house.studio.changed_tasks
+
+    def broken_off(project: str, since: datetime | None) -> Iterator[TaskState]:
+        yield from islice(changed(project, since), 25)
+        raise StudioDown("the line went dead")
+
+    monkeypatch.setattr("sync.pull.PART", 10)
+    monkeypatch.setattr(house.studio, "changed_tasks", broken_off)
+    with pytest.raises(StudioDown):
+        connect(house.world, "1")
+    assert len(house.world.log.sides("1")) == 20
+    blind = house.world.store.project("1").blind()
+    assert blind == set(house.world.log.blind_tasks("1")) != set()
 
 
 def test_a_config_with_nothing_to_predict_is_refused_before_anything_changes(house: House) -> None:
