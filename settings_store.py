@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SCHEME = "s3://"
+LEAST_LEASE_S = 8.0
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,8 @@ class S3:
     """How often one request is tried, a little apart."""
     patience_s: float = 300.0
     """How long a worker goes on after that, before a training that is done is lost."""
+    lease_s: float = 60.0
+    """So long after its last word a worker keeps a project's training; the same on all hosts."""
 
 
 def in_bucket(store: str) -> bool:
@@ -55,6 +58,11 @@ def wrong_with_store(store: str, own: S3) -> str | None:
         not rest.partition("/")[0] or set("@:?# ") & set(rest) or ".." in rest.split("/")
     ):
         return "ANNOTUNE_STORE must be s3://bucket/prefix, without keys, port or options in it"
+    if own.lease_s < LEAST_LEASE_S:
+        return (
+            f"ANNOTUNE_S3_LEASE_S={own.lease_s:g} must be {LEAST_LEASE_S:g} or more: S3 tells the "
+            "time by the second, and a lease is renewed four times before it ends"
+        )
     if min(own.poll_s, own.timeout_s) <= 0 or own.attempts < 1 or own.patience_s < 0:
         return (
             "ANNOTUNE_S3_POLL_S and _TIMEOUT_S must be above 0, _ATTEMPTS 1 or more and "

@@ -1,5 +1,6 @@
 """A piece of work that one machine does at a time: an object in the bucket, renewed while it lasts.
 
+It counts as held for `Patience.lease_s` after its last renewal, and is renewed four times in that.
 Its age is read by the server's clock alone. It only spares double work: a holder whose lease was
 taken over goes on, and what it writes is refused by compare-and-set where another was quicker.
 """
@@ -18,9 +19,6 @@ from pathlib import Path
 from lora.errors import Raced, StoreDown
 from lora.s3 import S3, Missing
 
-LEASE_S, RENEW_S = 60.0, 15.0
-"""So long after its last renewal it counts as held; how often it is renewed."""
-
 log = logging.getLogger(__name__)
 
 
@@ -32,7 +30,7 @@ def held(s3: S3, name: str, own: Path) -> Iterator[bool]:
     seen = s3.listing(f"{under}/")
     now = seen.files.get(file)
     holder = f"{socket.gethostname()} {own}"
-    if now is not None and (seen.now - now.modified).total_seconds() < LEASE_S:
+    if now is not None and (seen.now - now.modified).total_seconds() < s3.patience.lease_s:
         if _holder(s3, name) != holder:
             yield False
             return
@@ -67,7 +65,7 @@ class _Keeper(threading.Thread):
         self._over = threading.Event()
 
     def run(self) -> None:
-        while not self._over.wait(RENEW_S):
+        while not self._over.wait(self._s3.patience.lease_s / 4):
             try:
                 self._etag = self._s3.put(self._name, self._raw, match=self._etag)
             except Raced:

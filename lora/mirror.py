@@ -25,7 +25,7 @@ from pathlib import Path
 from lora.adapter import MANIFEST, VERSION, Manifest, verify
 from lora.atomic import read_json, sync_folder, write_atomic
 from lora.errors import BrokenAdapter, BrokenFile, Raced, StoreDown, Taken
-from lora.lease import LEASE_S, held
+from lora.lease import held
 from lora.marks import locked
 from lora.place import ADAPTERS, SNAPSHOTS, Place
 from lora.s3 import S3, Listing, Missing, Seen
@@ -324,7 +324,9 @@ class Mirror(Place):
 
     def is_leased(self, name: str) -> bool:
         found = self._seen.files.get(f"{name}.lease")
-        return found is not None and (self._seen.now - found.modified).total_seconds() < LEASE_S
+        if found is None:
+            return False
+        return (self._seen.now - found.modified).total_seconds() < self._s3.patience.lease_s
 
 
 def _turn(found: tuple[str, Seen]) -> tuple[bool, datetime]:

@@ -22,7 +22,7 @@ def open_store(settings: Settings, *, worker: bool = False, serves: bool = False
     if not settings.bucket:
         return Store(settings.store)
     own = settings.s3
-    how = Patience(own.timeout_s, own.attempts, own.patience_s if worker else 0.0)
+    how = Patience(own.timeout_s, own.attempts, own.patience_s if worker else 0.0, own.lease_s)
     root = settings.store
     root.mkdir(parents=True, exist_ok=True)
     note = {"address": settings.bucket, **asdict(how)}

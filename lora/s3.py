@@ -77,11 +77,13 @@ class Listing:
 @dataclass(frozen=True)
 class Patience:
     """`timeout_s`: of one connection or one silence; `attempts` of one request, by boto3 itself;
-    `wait_s`: how long we go on after those, for work that must not be lost."""
+    `wait_s`: how long we go on after those, for work that must not be lost; `lease_s`: how long a
+    holder of a lease that says nothing counts as at work."""
 
     timeout_s: float = 10.0
     attempts: int = 3
     wait_s: float = 0.0
+    lease_s: float = 60.0
 
 
 class S3:

@@ -129,11 +129,29 @@ def train_here(settings: Settings, store: ProjectStore, snapshot: str) -> str:
             report = _run_trainer(settings, store, snapshot, staging, report_path, champion)
             return _settle(settings, store, snapshot, staging, report, champion)
         except Moved as moved:
+            if quicker := _judged_meanwhile(store, snapshot):
+                return quicker
             logger.warning("project %s: %s; judging again", store.name, moved)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
             report_path.unlink(missing_ok=True)
     raise TrainingFailed(f"CURRENT of project {store.name} kept moving while it was judged")
+
+
+def _judged_meanwhile(store: ProjectStore, snapshot: str) -> str | None:
+    """The reason that another worker wrote, which took over while our host was cut off: its word
+    stands, and what was fitted here is dropped."""
+    done = store.verdict(snapshot)
+    if done is None:
+        return None
+    logger.warning(
+        "project %s: snapshot %s was judged meanwhile by another worker, as %s; what was fitted "
+        "here is dropped",
+        store.name,
+        snapshot[:8],
+        done["version"],
+    )
+    return str(done["reason"])
 
 
 def _promoted_but_unwritten(
@@ -171,6 +189,8 @@ def _settle(
 ) -> str:
     """Gate, version folder, CURRENT, verdict; in this order, each one durable before the next."""
     store.place.refresh()  # the fit took long: what a bucket holds may be newer
+    if quicker := _judged_meanwhile(store, snapshot):
+        return quicker
     current = store.manifest(champion) if champion else None
     frozen = store.snapshot(snapshot)
     terms = read_terms(settings, frozen.config)

@@ -67,6 +67,7 @@ def test_secrets_are_not_in_the_repr() -> None:
         ({"ANNOTUNE_STORE": "s3://key:secret@bucket/a"}, "without keys"),
         ({"ANNOTUNE_STORE": "s3://"}, "must be s3://bucket/prefix"),
         ({"ANNOTUNE_S3_POLL_S": "0"}, "must be above 0"),
+        ({"ANNOTUNE_S3_LEASE_S": "7"}, "ANNOTUNE_S3_LEASE_S=7 must be 8 or more"),
         ({"ANNOTUNE_TRAIN_DEVICE": "tpu"}, "must be auto, cpu or cuda"),
         ({"ANNOTUNE_SYNC_QUIET_S": "0"}, "must be above 0"),
         ({"ANNOTUNE_SYNC_POLL_S": "-1"}, "must be above 0"),
