@@ -6,7 +6,7 @@ BENCHES := predict train swap fewshot causal causal_speed causal_swap augment ga
 OURS := label_config augment lora ml_backend sync demo .ci $(wildcard *.py)
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo start reference test fast image-steps panels faults faults-broken load fuzz fuzz-stored lint audit sbom types arch bench $(BENCHES:%=bench-%) browser csv .venv .venv-ls
+.PHONY: demo start reference test fast image-steps panels faults faults-broken hosts load fuzz fuzz-stored lint audit sbom types arch bench $(BENCHES:%=bench-%) browser csv .venv .venv-ls
 
 demo: .venv .venv-ls ; @exec $(PY) -m demo $(if $(DEMO_DATA),--data "$(DEMO_DATA)") $(DEMO_ARGS)
 start: csv .venv .venv-ls ; @exec $(PY) -m sync.cli start "$(CSV)" $(START_ARGS)
@@ -19,6 +19,7 @@ sbom: .venv ; mkdir -p build && $(PY) -m cyclonedx_py environment --pyproject py
 types: .venv ; $(PY) -m mypy
 arch: .venv ; .venv/bin/lint-imports
 faults: .venv ; ANNOTUNE_FUZZ=100 $(PY) -m pytest -q tests/faults tests/sync/test_interleavings.py $(if $(KILLS),&& $(PY) -m tests.faults.kills.run --kills $(KILLS) $(KILLS_ARGS))
+hosts: .venv ; $(PY) -m pytest -q -s tests/hosts
 load: .venv ; $(PY) -m tests.load.run $(LOAD_ARGS)
 faults-broken: .venv ; $(PY) -m tests.faults.broken
 image-steps: .venv ; $(PY) .ci/image_steps.py

@@ -1,4 +1,4 @@
-"""A real PostgreSQL for tests: on loopback, with a password, gone with the session.
+"""A real PostgreSQL for tests: with a password, on loopback by default, gone with the session.
 
 It refuses to run as root, so that it runs as `postgres` there, in a folder which that user owns.
 """
@@ -29,7 +29,6 @@ FAST = {  # nothing of it is to outlive the machine, and it shares two cores wit
     "shared_buffers": "32MB",
     "max_connections": "40",
     "unix_socket_directories": "",
-    "listen_addresses": "127.0.0.1",
 }
 
 
@@ -41,9 +40,11 @@ class Postgres:
     port: int
     process: subprocess.Popen[bytes] | None = None
     made: list[str] = field(default_factory=list)
+    host: str = "127.0.0.1"
+    on: Callable[[list[str]], list[str]] = list
 
     def url(self, database: str = "postgres") -> str:
-        return f"postgresql://{USER}:{QUOTED}@127.0.0.1:{self.port}/{database}"
+        return f"postgresql://{USER}:{QUOTED}@{self.host}:{self.port}/{database}"
 
     def database(self) -> str:
         """The address of a new, empty database: 300 files, so that most tests take `log`."""
@@ -59,17 +60,18 @@ class Postgres:
 
     def say(self, database: str, words: str) -> list[tuple[object, ...]]:
         """What psql would."""
-        where = {"host": "127.0.0.1", "port": self.port, "user": USER, "password": PASSWORD}
+        where = {"host": self.host, "port": self.port, "user": USER, "password": PASSWORD}
         with psycopg.connect(dbname=database, autocommit=True, **where) as db:  # type: ignore[arg-type]
             said = db.execute(words)
             return list(said.fetchall()) if said.description else []
 
     def start(self) -> None:
+        own = {**FAST, "listen_addresses": self.host}
         words = [_program("postgres"), "-D", str(self.folder / "data"), "-p", str(self.port)]
-        words += [w for name, value in FAST.items() for w in ("-c", f"{name}={value}")]
+        words += [w for name, value in own.items() for w in ("-c", f"{name}={value}")]
         with (self.folder / "postgres.log").open("ab") as out:
             self.process = subprocess.Popen(
-                _as_nobody(words), stdout=out, stderr=out, cwd=self.folder
+                self.on(_as_nobody(words)), stdout=out, stderr=out, cwd=self.folder
             )
         end = time.monotonic() + 60
         while True:
@@ -92,8 +94,11 @@ class Postgres:
 
 
 @contextmanager
-def run_postgres() -> Iterator[Postgres]:
-    """A new one, in a folder of its own that goes with it."""
+def run_postgres(
+    host: str = "127.0.0.1", on: Callable[[list[str]], list[str]] = list
+) -> Iterator[Postgres]:
+    """A new one, in a folder of its own that goes with it. `on`: the command that runs another on
+    the host with that address."""
     folder = Path(tempfile.mkdtemp(prefix="annotune-postgres-"))  # pytest's own admit only root
     try:
         (folder / "password").write_text(PASSWORD)
@@ -105,7 +110,9 @@ def run_postgres() -> Iterator[Postgres]:
         words += ["-E", "UTF8", "--locale=C"]
         done = subprocess.run(_as_nobody(words), capture_output=True, text=True, cwd=folder)
         assert done.returncode == 0, done.stderr
-        running = Postgres(folder, _free_port())
+        with (folder / "data/pg_hba.conf").open("a") as rules:
+            rules.write(f"host all all {host}/24 scram-sha-256\n")
+        running = Postgres(folder, _free_port(), host=host, on=on)
         running.start()
         try:
             yield running

@@ -8,9 +8,10 @@ requests are answered one at a time here.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Any
 
 import boto3
@@ -23,23 +24,35 @@ from moto.moto_server.werkzeug_app import (
 from moto.server import ThreadedMotoServer
 from werkzeug.serving import make_server
 
+Before = Callable[[str, str], None]
 KEY, SECRET = "AKIDTEST", "never-in-a-log-9d1c"
 
 
-class OneAtATime:
-    """A WSGI application, one request at a time."""
+def nothing(method: str, path: str) -> None:
+    pass
 
-    def __init__(self, app: Any) -> None:
-        self._app, self._lock = app, threading.Lock()
+
+class OneAtATime:
+    """A WSGI application, one request at a time, each once all of it is here: who is cut off in the
+    middle of one keeps nobody waiting."""
+
+    def __init__(self, app: Any, before: Before) -> None:
+        self._app, self._before, self._lock = app, before, threading.Lock()
 
     def __call__(self, environ: Any, start_response: Any) -> Any:
+        if length := int(environ.get("CONTENT_LENGTH") or 0):
+            environ["wsgi.input"] = BytesIO(environ["wsgi.input"].read(length))
         with self._lock:
+            self._before(environ["REQUEST_METHOD"], environ["PATH_INFO"])
             return self._app(environ, start_response)
 
 
 class Moto(ThreadedMotoServer):
+    before: Before
+
     def _server_entry(self) -> None:
-        app, how = OneAtATime(DomainDispatcherApplication(create_backend_app)), MotoRequestHandler
+        app, how = DomainDispatcherApplication(create_backend_app), MotoRequestHandler
+        app = OneAtATime(app, self.before)
         self._server = make_server(self._ip_address, self._port, app, True, request_handler=how)
         self._server_ready_event.set()
         self._server.serve_forever()
@@ -47,15 +60,18 @@ class Moto(ThreadedMotoServer):
 
 @dataclass
 class Server:
-    """Objects stay while it is stopped."""
+    """Objects stay while it is stopped. `before`: called with the method and path of each request
+    before it is done."""
 
     port: int = 0
     running: Any = None
+    host: str = "127.0.0.1"
+    before: Before = nothing
 
     @classmethod
     @contextmanager
-    def started(cls) -> Iterator[Server]:
-        found = cls()
+    def started(cls, host: str = "127.0.0.1") -> Iterator[Server]:
+        found = cls(host=host)
         found.start()
         try:
             yield found
@@ -64,11 +80,12 @@ class Server:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.host}:{self.port}"
 
     def start(self) -> None:
         if self.running is None:
-            self.running = Moto("127.0.0.1", self.port, verbose=False)
+            self.running = Moto(self.host, self.port, verbose=False)
+            self.running.before = lambda *told: self.before(*told)
             self.running.start()
             self.port = self.running.get_host_and_port()[1]
 

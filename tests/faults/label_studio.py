@@ -64,13 +64,13 @@ class Wire:
 
 
 @contextmanager
-def label_studio(studio: FakeStudio) -> Iterator[Wire]:
-    """Listening on loopback until the block ends."""
+def label_studio(studio: FakeStudio, host: str = "127.0.0.1") -> Iterator[Wire]:
+    """Listening, on loopback by default, until the block ends."""
     wire = Wire(studio)
     handler = type("Handler", (_Handler,), {"wire": wire})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server = ThreadingHTTPServer((host, 0), handler)
     server.daemon_threads = True
-    wire.url = f"http://127.0.0.1:{server.server_port}"
+    wire.url = f"http://{host}:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:

@@ -147,11 +147,11 @@ class Running:
         """Whether a trainer runs that nobody has killed."""
         return any(p.pid not in self._dead for p in self.below_worker("trainer"))
 
-    def below_worker(self, name: str) -> list[psutil.Process]:
-        """The running trainers, or the processes that rq runs jobs in."""
+    def below_worker(self, name: str, worker: str = "worker") -> list[psutil.Process]:
+        """The running trainers, or the processes that rq runs jobs in, of one of the services."""
         found = []
         with suppress(psutil.NoSuchProcess):
-            for child in psutil.Process(self.services["worker"].popen.pid).children(True):
+            for child in psutil.Process(self.services[worker].popen.pid).children(True):
                 with suppress(psutil.Error):
                     if ("lora.train" in child.cmdline()) == (name == "trainer"):
                         found.append(child)
@@ -196,16 +196,16 @@ class Running:
         except (httpx.HTTPError, ValueError):
             return None
 
-    def predict(self, config: str, tasks: Mapping[int, str]) -> list[dict[str, Any]]:
-        """Ask the backend as Label Studio does. Raises httpx.HTTPError."""
+    def predict(self, config: str, tasks: Mapping[int, str], url: str = "") -> list[dict[str, Any]]:
+        """Ask the backend, or one at `url`, as Label Studio does. Raises httpx.HTTPError."""
         body = {
             "project": self.project,
             "label_config": config,
             "tasks": [{"id": n, "data": {"text": text}} for n, text in tasks.items()],
         }
-        url = f"{self.settings.backend.url}/predict"
+        where = f"{url or self.settings.backend.url}/predict"
         answer = httpx.post(
-            url, json=body, auth=("annotune", PASSWORD), timeout=60, trust_env=False
+            where, json=body, auth=("annotune", PASSWORD), timeout=60, trust_env=False
         )
         answer.raise_for_status()
         found: list[dict[str, Any]] = answer.json()["results"]
