@@ -77,13 +77,9 @@ class _Keeper(threading.Thread):
     def stop(self) -> None:
         self._over.set()
         self.join()
+        under, _, file = self._name.rpartition("/")
         try:
-            if (
-                self._s3.listing(f"{self._name.rpartition('/')[0]}/")
-                .files[self._name.rpartition("/")[2]]
-                .etag
-                == self._etag
-            ):
+            if self._s3.listing(f"{under}/").files[file].etag == self._etag:
                 self._s3.delete(self._name)
         except (StoreDown, KeyError) as error:
             log.warning("%s was not let go of: %s", self._name, error)
