@@ -6,6 +6,7 @@ matters (law 2): sync asks again for whatever is missing, so a wiped queue costs
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -22,6 +23,8 @@ from rq.exceptions import DuplicateJobError, NoSuchJobError
 from rq.job import Job
 from rq.serializers import JSONSerializer
 from rq.worker import BaseWorker
+
+import tracing
 
 CONNECT_S = 0.4  # a caller in a request must hear "down" within half a second
 
@@ -87,6 +90,7 @@ class Jobs:
         Raises QueueDown within half a second when Redis does not answer.
         """
         job_id = job_id or uuid.uuid4().hex
+        carried = tracing.carried()
         with self._queue() as queue:
             job = _fetch(queue, job_id)
             if job and _state(queue, job) == "ended":
@@ -100,6 +104,7 @@ class Jobs:
                     job_timeout=self.timeout_s,
                     result_ttl=3600,
                     failure_ttl=86400,
+                    meta={tracing.HEADER: carried} if carried else None,
                 )
             except DuplicateJobError:
                 pass  # it waits or runs: that is what was asked for
@@ -191,6 +196,16 @@ class _Ours(Job):
         if self.instance or self.func_name not in self.functions:
             raise NotOurs(f"a job asks for {str(self.func_name)[:80]!r}; it is none of ours")
         return super().func
+
+    def perform(self) -> Any:
+        """What it does, in a span of its own; in rq's work-horse, which ends with it."""
+        parent = self.meta.get(tracing.HEADER)
+        tracing.start("annotune-worker", os.environ)
+        try:
+            with tracing.span("job", parent if isinstance(parent, str) else None, job=self.id):
+                return super().perform()
+        finally:
+            tracing.flush()
 
     def send_webhooks(self, *_: Any, **__: Any) -> None:
         """rq would post to an address that the job names."""

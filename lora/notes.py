@@ -35,10 +35,12 @@ class Notes(Wishes):
         """What was published last; nothing where nothing was."""
         return tuple(read_texts(self.folder / "pool.json"))
 
-    def ask(self, by: str) -> None:
-        """Leave a note that a person wants a training now; sync picks it up on its next turn."""
+    def ask(self, by: str, trace: str | None = None) -> None:
+        """Leave a note that a person wants a training now; sync picks it up on its next turn.
+        `trace`: the `traceparent` (W3C) that the turn goes on with."""
         stamp = datetime.now(timezone.utc).isoformat()
-        self.place.write("asked.json", json.dumps({"by": by, "at": stamp}))
+        told = {"by": by, "at": stamp} | ({"trace": trace} if trace else {})
+        self.place.write("asked.json", json.dumps(told))
 
     def asked(self) -> dict[str, str] | None:
         return read_object(self.folder / "asked.json")

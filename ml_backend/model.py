@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import tracing
 from label_config import (
     Choice,
     Control,
@@ -118,7 +119,8 @@ class AnnotuneModel:
         """
         if event != "START_TRAINING":
             return None
-        return self.jobs.enqueue(ASK, self.project_id, job_id=f"ask-{self.project_id}")
+        with tracing.span("start training", project=self.project_id):
+            return self.jobs.enqueue(ASK, self.project_id, job_id=f"ask-{self.project_id}")
 
     def _read(self, raw: object) -> Task:
         task = read_task(raw, self.project_id) if isinstance(raw, Mapping) else None

@@ -17,6 +17,7 @@ from typing import cast
 
 from flask import Flask
 
+import tracing
 from jobs import Jobs
 from lora.base import Base, load_base, load_reader
 from lora.causal.remote.client import Kind, Server
@@ -48,6 +49,7 @@ def main(environ: Mapping[str, str]) -> int:
         return 2
     for warning in warnings(settings):
         log.warning("%s", warning)
+    tracing.start("annotune-backend", environ)
     store = open_store(settings, serves=True)
     jobs = Jobs(settings.queue.url, settings.queue.name, settings.queue.timeout_s)
     metrics = Metrics(release())

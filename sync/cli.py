@@ -21,6 +21,7 @@ from typing import Any
 
 import click
 
+import tracing
 from label_config.templates import load_template, template_names
 from settings import InvalidSetting, Settings, load
 from settings_guard import missing_password, warnings
@@ -327,6 +328,7 @@ for _command in (*(c for part in _PARTS for c in part.COMMANDS), forget, start):
 def sync_(settings: Settings) -> None:
     """The sync process (`up` runs it)."""
     _say_what_is_open(settings)
+    tracing.start("annotune-sync", os.environ)
     world = bootstrap.build(settings)
     with _only_sync(settings):
         stop = threading.Event()

@@ -16,6 +16,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+import tracing
 from lora.adapter import Manifest, Recipe
 from lora.approved import unapproved
 from lora.card import add_verdict
@@ -43,7 +44,9 @@ REJUDGE = 2  # CURRENT moved while we trained: judge against the new champion, a
 def ask(project: str) -> str:
     """Note in the store that a person pressed Start Training; sync decides on its next turn."""
     settings = load(os.environ)
-    open_store(settings, worker=True).project(project).ask(by="Label Studio's Start Training")
+    open_store(settings, worker=True).project(project).ask(
+        by="Label Studio's Start Training", trace=tracing.carried()
+    )
     return project
 
 
@@ -127,7 +130,8 @@ def train_here(settings: Settings, store: ProjectStore, snapshot: str) -> str:
         report_path = staging.parent / f"{staging.name}.report.json"
         try:
             report = _run_trainer(settings, store, snapshot, staging, report_path, champion)
-            return _settle(settings, store, snapshot, staging, report, champion)
+            with tracing.span("verdict", project=store.name, champion=champion or "") as told:
+                return _settle(settings, store, snapshot, staging, report, champion, told)
         except Moved as moved:
             if quicker := _judged_meanwhile(store, snapshot):
                 return quicker
@@ -186,6 +190,7 @@ def _settle(
     staging: Path,
     report: dict[str, Any],
     champion: str | None,
+    told: tracing.Told,
 ) -> str:
     """Gate, version folder, CURRENT, verdict; in this order, each one durable before the next."""
     store.place.refresh()  # the fit took long: what a bucket holds may be newer
@@ -217,7 +222,9 @@ def _settle(
     done = Outcome(False, verdict.reason)
     if verdict.promote:
         regulated = terms.regulated or store.regulated()
-        done = promote_or_wait(store, manifest, champion, verdict.reason, regulated)
+        with tracing.span("promotion", project=store.name, version=manifest.version):
+            done = promote_or_wait(store, manifest, champion, verdict.reason, regulated)
+    told.tell(version=manifest.version, promoted=done.promoted, waits=done.waits)
     # this run's champion and numbers: the folder may be an earlier run's, judged against another
     judged: dict[str, Any] = {"champion": champion, "scores": scores}
     judged["gate"] = verdict.numbers
@@ -264,4 +271,5 @@ def _run_trainer(
     argv = trainer(settings, settings.store, store.name, snapshot, out, champion, beside)
     log = log_of(settings.home, store.name, snapshot)
     threads, timeout_s = settings.train.threads, settings.queue.timeout_s
-    return run_child(argv, report, log, threads=threads, timeout_s=timeout_s)
+    with tracing.span("fit and judge", project=store.name, snapshot=snapshot[:16]):
+        return run_child(argv, report, log, threads=threads, timeout_s=timeout_s)

@@ -21,6 +21,7 @@ from typing import Any
 from flask import Blueprint, Flask, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException
 
+import tracing
 from metering import Metering
 from sync.log_engine import LogDown
 
@@ -110,7 +111,10 @@ def create_app(
         if not isinstance(number, int) or isinstance(number, bool):
             return jsonify(error="a JSON object with project.id is needed"), 400
         deletions = isinstance(body, dict) and _is_deletion(body.get("action"))
-        known = nudge(str(number), deletions)
+        carried = request.headers.get(tracing.HEADER)
+        with tracing.span("webhook", carried, project=str(number)) as told:
+            known = nudge(str(number), deletions)
+            told.tell(connected=known)
         return jsonify(status="ok" if known else "not a connected project"), 200
 
     @app.get("/health")

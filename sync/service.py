@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import listening
+import tracing
 from label_config import InvalidConfig
 from lora.errors import BrokenFile, StoreDown
 from sync.log import LogDown
@@ -26,6 +27,7 @@ from sync.studio_values import NoSuchProject, StudioError
 
 logger = logging.getLogger(__name__)
 
+LINKS = 32  # webhooks that a turn names in its trace
 GONE_S = 300.0  # a deleted project is looked for again this often: it may be a wrong token
 
 
@@ -52,6 +54,7 @@ class Service:
     world: World
     _wake: threading.Condition = field(default_factory=threading.Condition)
     _nudged: dict[str, bool] = field(default_factory=dict)
+    _woken: dict[str, list[str]] = field(default_factory=dict)
     _seen: dict[str, _Seen] = field(default_factory=dict)
     _stopped: bool = False
     _log_down: str | None = None
@@ -62,6 +65,9 @@ class Service:
             return False
         with self._wake:
             self._nudged[project] = self._nudged.get(project, False) or deletions
+            woken = self._woken.setdefault(project, [])
+            if len(woken) < LINKS and (trace := tracing.carried()):
+                woken.append(trace)
             self._wake.notify()
         return True
 
@@ -108,9 +114,28 @@ class Service:
 
     def turn(self, project: str) -> None:
         """One turn of one project; whatever goes wrong is noted and paused for, never raised."""
-        seen = self._seen.setdefault(project, _Seen())
         with self._wake:
             deletions = self._nudged.pop(project, False)
+            woken = self._woken.pop(project, [])
+        woken = [*self._asked_in(project), *woken]
+        parent = woken[0] if woken else None
+        with tracing.span("turn", parent, woken[1:], project=project) as told:
+            told.kept = bool(woken)  # others matter where they start something
+            self._turn(project, deletions)
+            seen = self._seen[project]
+            told.tell(decision=seen.decision, problem=bool(seen.problem))
+
+    def _asked_in(self, project: str) -> list[str]:
+        """The trace in which a person asked for a training that is not decided yet."""
+        try:
+            asked: dict[str, Any] = self.world.store.project(project).asked() or {}
+        except (BrokenFile, StoreDown, OSError):
+            return []  # the turn itself will say what is wrong
+        trace = asked.get("trace")
+        return [trace] if isinstance(trace, str) else []
+
+    def _turn(self, project: str, deletions: bool) -> None:
+        seen = self._seen.setdefault(project, _Seen())
         before, seen.stamp = seen.problem, self.world.store.project(project).stamp()
         sweep = deletions or time.monotonic() - seen.swept_at >= self.world.settings.sync.sweep_s
         try:
@@ -150,7 +175,8 @@ class Service:
             if sweep:
                 seen.swept_at = time.monotonic()
             if done.pushed and done.pushed.left:
-                self.nudge(project, False)  # the push stopped at its time budget: go on at once
+                with self._wake:  # the push stopped at its time budget: go on at once
+                    self._nudged.setdefault(project, False)
         seen.turned_at = time.monotonic()
 
     def _rest(self, project: str, seen: _Seen, done: Turn) -> float:

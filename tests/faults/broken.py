@@ -51,7 +51,7 @@ PAST_LANE = """        from lora.answer import answer
             return list(answer(engine.side, loaded, rows))  # type: ignore[attr-defined]
 
 """
-PROMOTE = "        done = promote_or_wait(store, manifest, champion, verdict.reason, regulated)\n"
+PROMOTE = '        with tracing.span("promotion", project=store.name, version=manifest.version):\n'
 EARLY = "        _write(store, snapshot, manifest, True, verdict.reason, {})\n"
 CUT_OFF, ONE_THREAD = "tests/faults/test_cut_off.py", "tests/faults/test_one_thread.py"
 LIVE = ("tests/lora/test_live.py::test_no_answer_mixes_two_versions",)

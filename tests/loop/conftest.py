@@ -26,6 +26,7 @@ from sync.log import Log
 from sync.start.api import StudioApi
 from sync.start.redis_server import RedisServer
 from sync.start.studio import Studio
+from tests.collector import Collector, collecting
 
 ROOT = Path(__file__).parents[2]
 CONFIG = """<View>
@@ -85,6 +86,7 @@ class Annotune:
     home: Path
     api: StudioApi
     up: subprocess.Popen[bytes]
+    traces: Collector
     project: str = ""
     gold: dict[str, str] = field(default_factory=sentences)
 
@@ -208,7 +210,15 @@ def wait_for() -> Callable[..., Any]:
 
 
 @pytest.fixture
-def annotune(studio: Studio, redis_server: RedisServer, tmp_path: Path) -> Iterator[Annotune]:
+def traces() -> Iterator[Collector]:
+    with collecting() as collector:
+        yield collector
+
+
+@pytest.fixture
+def annotune(
+    studio: Studio, redis_server: RedisServer, traces: Collector, tmp_path: Path
+) -> Iterator[Annotune]:
     """A connected project of 126 sentences; a round starts after 12 new answers."""
     backend, receiver = free_port(), free_port()
     env = {
@@ -231,13 +241,14 @@ def annotune(studio: Studio, redis_server: RedisServer, tmp_path: Path) -> Itera
         "ANNOTUNE_TRAIN_STEPS": "8",
         "ANNOTUNE_GATE_LEAST_BLIND": "3",
         "OMP_NUM_THREADS": "1",
+        **traces.env(),
     }
     with (tmp_path / "up.log").open("ab") as out:
         up = subprocess.Popen(
             [sys.executable, "-m", "sync.cli", "up"], env=env, cwd=ROOT, stdout=out, stderr=out
         )
     with StudioApi(studio.url, studio.token) as api:
-        made = Annotune(env, tmp_path / "home", api, up)
+        made = Annotune(env, tmp_path / "home", api, up, traces)
         try:
             health = f"http://127.0.0.1:{backend}/health"
             wait(lambda: _ready(health, up), 90, "the backend did not become ready")
