@@ -265,6 +265,18 @@ def test_a_look_brings_only_what_changed(bucket: Machines, monkeypatch: pytest.M
     assert asked == ["projects/1/blind.json"]
 
 
+def test_what_goes_and_comes_back_the_same_is_brought_again(bucket: Machines) -> None:
+    """Its ETag is the one that it had: an index that still knows it would take it for there."""
+    here, other = bucket.project("here"), bucket.project("other")
+    for _ in range(2):
+        here.place.write("asked.json", '{"by": "anna"}')
+        other.place.refresh()
+        assert other.asked() == {"by": "anna"}
+        here.answer_ask()
+        other.place.refresh()
+        assert other.asked() is None
+
+
 def test_a_child_opens_what_its_parent_opened(bucket: Machines) -> None:
     store = bucket.store("here")
     digest = bucket.project("there").put_snapshot(snapshot(1))
