@@ -22,8 +22,7 @@ from settings_store import S3 as S3
 from settings_store import bucket_of, folder_of, wrong_with_store
 
 PREFIX = "ANNOTUNE"
-NOT_OURS = {"ANNOTUNE_CACHE", "ANNOTUNE_SHARED", "ANNOTUNE_SCREENSHOTS", "ANNOTUNE_TEST_CACHE"}
-NOT_OURS |= {"ANNOTUNE_FUZZ"}
+NOT_OURS = {f"ANNOTUNE_{n}" for n in ("CACHE", "SHARED", "SCREENSHOTS", "TEST_CACHE", "FUZZ")}
 """Read by make, the tests, and lora/bundled.py (where converted bases are kept)."""
 
 YES, NO = {"1", "true", "yes", "on"}, {"", "0", "false", "no", "off"}
@@ -190,6 +189,8 @@ class Train:
     """Unlabelled texts that go into a snapshot."""
     quantize: str = ""
     """nf4: a causal base is held in 4 bits while it is trained (QLoRA); empty: as it is."""
+    teacher: str = "minilm"
+    """An encoder that also learns, and reads the pool for a causal base's choices; empty: none."""
     variant: str = "lora"
     """lora, rslora, dora, pissa or lora+: how a causal base is adapted; each is stored as LoRA."""
     gradient_checkpointing: bool = False
@@ -334,9 +335,7 @@ def _check(s: Settings) -> None:
             f"ANNOTUNE_BACKEND_DTYPE={s.backend.dtype!r} must be auto, float32 or bfloat16"
         )
     if s.backend.quantize not in {"", "nf4"}:
-        raise InvalidSetting(
-            f"ANNOTUNE_BACKEND_QUANTIZE={s.backend.quantize!r} must be nf4 or empty"
-        )
+        raise InvalidSetting(f"ANNOTUNE_BACKEND_QUANTIZE={s.backend.quantize!r}: nf4 or empty")
     _check_engine(s.backend)
     if s.backend.answer_tokens < 1 or s.backend.answer_s <= 0:
         raise InvalidSetting("ANNOTUNE_BACKEND_ANSWER_TOKENS and _ANSWER_S must be above 0")

@@ -36,14 +36,14 @@ def done(path: Path) -> dict[tuple[str, int, int, str], Cell]:
     return {
         (c["set"], c["n"], c["seed"], c["method"]): c
         for c in read_cells(path)
-        if c["fit"] == fit_of(c["method"])
+        if c["fit"] == fit_of(c["set"], c["n"], c["method"])
     }
 
 
 def keep(path: Path, unit: Unit, method: str, facts: Mapping[str, Any]) -> None:
     """Append a finished cell."""
     cell = {"set": unit.set, "n": unit.n, "seed": unit.seed, "method": method}
-    add_cell(path, {**cell, "fit": fit_of(method), **facts})
+    add_cell(path, {**cell, "fit": fit_of(unit.set, unit.n, method), **facts})
 
 
 def read_cells(path: Path) -> list[Cell]:

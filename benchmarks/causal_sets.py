@@ -158,8 +158,11 @@ def _at(s: DataSet, n: int, seed: int) -> Iterator[Unit]:
         yield Unit(s.name, n, seed, "copy")
 
 
-def fit_of(method: str) -> str:
-    """What a cell was made with: the fit's number, of a causal base the prompt's too."""
+def fit_of(name: str, n: int, method: str) -> str:
+    """What a cell was made with: the fit's number, of a causal base the prompt's too. Fit 2 is
+    fit 1 where nothing is lent (lora/causal/teacher.py): without examples, and without choices."""
     if method == "copy":
         return "-"
-    return f"{FIT}" if method == "encoder" else f"{CAUSAL_FIT}, prompt {VERSION}"
+    lends = n > 0 and BY_NAME[name].form == "choice"
+    fit = 1 if CAUSAL_FIT == 2 and not lends else CAUSAL_FIT
+    return f"{FIT}" if method == "encoder" else f"{fit}, prompt {VERSION}"

@@ -26,10 +26,10 @@ FIT = 7
 CALIBRATION = 2
 """Raised when another calibration is made of the same folds' answers (lora/outfold.py)."""
 
-CAUSAL_FIT = 1
+CAUSAL_FIT = 2
 """The same of causal bases."""
 
-CAUSAL_ONLY = {"quantize", "variant", "gradient_checkpointing", "gpus"}
+CAUSAL_ONLY = {"teacher", "quantize", "variant", "gradient_checkpointing", "gpus"}
 """Fields of settings.Train that an encoder's fit does not read."""
 
 PLACE_ONLY = {"base", "bases", "seed", "every", "least", "age_s", "pool", "threads"}
@@ -224,6 +224,14 @@ def _hub_config(name: str, repository: str, commit: str) -> Path:
     raise BaseUnavailable(f"config.json of base {name!r} cannot be fetched: {why}")
 
 
+def _teacher(name: str) -> str:
+    """Which weights a causal base's teacher is; empty where there is none."""
+    try:
+        return revision_of(name) if name else ""
+    except BaseUnavailable:
+        return ""
+
+
 def recipe_for(base: str, snapshot: str, train: Train) -> Recipe:
     """The recipe of training `base` on the snapshot of that hash; raises BaseUnavailable."""
     fit = {k: v for k, v in asdict(train).items() if k not in PLACE_ONLY}
@@ -232,7 +240,7 @@ def recipe_for(base: str, snapshot: str, train: Train) -> Recipe:
     if kind_of(base) == "causal":
         from lora.causal.prompt import VERSION  # knows no torch either
 
-        fit |= {"fit": CAUSAL_FIT, "prompt": VERSION}
+        fit |= {"fit": CAUSAL_FIT, "prompt": VERSION, "teacher": _teacher(train.teacher)}
     else:
         fit = {k: v for k, v in fit.items() if k not in CAUSAL_ONLY} | {"fit": FIT}
         if train.folds:

@@ -24,16 +24,26 @@ FILE = "checkpoint.safetensors"
 
 
 @dataclass(frozen=True)
+class Begun:
+    """What an earlier fit of a training has found on rows held back, by control: the temperature
+    that suits them, and the share of them that it answered rightly."""
+
+    temperatures: Mapping[str, float] = field(default_factory=dict)
+    right: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Stand:
     """How far a training has come. `plan`: digest of the planned steps, so that another plan does
     not go on from here; `stage`: which fit of the training; `tokens`: what a part may hold since
-    memory ran out; `temperatures`: what an earlier stage has found."""
+    memory ran out; `temperatures`, `right`: of Begun."""
 
     plan: str
     stage: str
     step: int
     tokens: int
     temperatures: Mapping[str, float] = field(default_factory=dict)
+    right: Mapping[str, float] = field(default_factory=dict)
 
 
 def folder_beside(out: Path, recipe_id: str) -> Path:

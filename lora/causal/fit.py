@@ -19,12 +19,13 @@ from label_config.values import Example
 from lora.base import Base
 from lora.causal.calibrate import Calibration, fit_temperature
 from lora.causal.chat import Chat
-from lora.causal.checkpoint import Keeper
+from lora.causal.checkpoint import Begun, Keeper
 from lora.causal.crew import Alone, Crew
 from lora.causal.loop import Course, Fit
 from lora.causal.memory import MOST_TOKENS
-from lora.causal.plan import count_steps, plan_steps
+from lora.causal.plan import LENT, MADE, count_steps, plan_steps
 from lora.causal.rows import TokenRow, token_rows
+from lora.causal.teacher import Teacher, lend
 from lora.causal.tokens import answer_ids
 from lora.causal.variants import Plain, adapt, plain
 from lora.examples import by_origin, weight_of
@@ -65,6 +66,7 @@ def fit_causal(
     pool: Sequence[Mapping[str, str]],
     settings: Train,
     *,
+    teacher: Teacher | None = None,
     keeper: Keeper | None = None,
     crew: Crew | None = None,
     tokens: int = 0,
@@ -74,10 +76,11 @@ def fit_causal(
     """Train on `train` rows; raises ValueError when none of them carries an answer, DoesNotFit
     when memory runs out on a single row.
 
-    `pool` is not read: without heads there is nothing to start from it. `keeper`: where the
-    training's checkpoints are; `tokens`: of one pass (lora/causal/memory.py; 0: the device's
-    usual); `after`: called with the number of each step done; `tell`: with how many are done of
-    this fit (a training has two), of how many, and the loss.
+    `teacher`: reads the texts of `pool`, whose answers are lent (lora/causal/teacher.py; None:
+    there is none); nothing else reads the pool: without heads there is nothing to start from it.
+    `keeper`: where the training's checkpoints are; `tokens`: of one pass (lora/causal/memory.py; 0:
+    the device's usual); `after`: called with the number of each step done; `tell`: with how many
+    are done of this fit (a training has two), of how many, and the loss.
     """
     torch.use_deterministic_algorithms(True, warn_only=True)  # a GPU lacks some
     chat = Chat(base.tokenizer)
@@ -90,17 +93,33 @@ def fit_causal(
     keeper, crew = keeper or Keeper(None, 0.0), crew or Alone()
     work = _Work(base, settings, keeper, crew, tokens, after, weight, tell)
     held, rest = hold_back(rows, settings.seed)
-    heat: dict[str, float] = {}
+    apart, begun = {r.group for r in held}, Begun()
+
+    def lent(begun: Begun) -> tuple[list[TokenRow], tuple[str, ...]]:
+        if teacher is None or crew.size > 1:  # several might not decide alike
+            return [], ()
+        some = lend(teacher, schema, human, pool, apart, begun.right)
+        read, _ = token_rows(base, chat, schema, some.examples)
+        return [r for r in read if r.ask.control.name in some.controls], some.notes
+
     with threadpool_limits(settings.threads):
         twice = not held or sum(not r.made for r in rows) <= MANY
-        found = work.found(rows) if held and twice else None
-        if held:
-            heat = found or temperatures(work.fit(work.course("held", rest, {})), base, chat, held)
-            notes += [
-                f"{n}: temperature {t:.2f} of {len(held)} rows held back" for n, t in heat.items()
-            ]
+        before = work.begun() if held and twice else None
+        borrowed, told = lent(before) if before else ([], ())
+        if before and work.stands(work.course("all", rows, before, borrowed)):
+            begun = before
+        elif held:
+            begun = heard(work.fit(work.course("held", rest, Begun())), base, chat, held)
+            borrowed, told = lent(begun) if twice else ([], ())
+        heat = begun.temperatures
+        notes += [
+            f"{n}: temperature {t:.2f} of {len(held)} rows held back" for n, t in heat.items()
+        ]
+        notes += told
+        if borrowed:
+            notes.append(f"{len(borrowed)} rows of {len(pool)} texts of the pool were lent")
         if twice:
-            work.fit(work.course("all", rows, heat))
+            work.fit(work.course("all", rows, begun, borrowed))
         made = plain(work.adapted)
     if made.kept < 1.0:
         notes.append(f"stored as LoRA of rank {made.rank}: {made.kept:.1%} of what was learned")
@@ -131,19 +150,28 @@ class _Work:
         self._after, self._made_weight = after, made_weight
         self.losses: list[float] = []
 
-    def course(self, stage: str, rows: Sequence[TokenRow], begun: Mapping[str, float]) -> Course:
-        s, weight = self._settings, self._made_weight
+    def course(
+        self, stage: str, rows: Sequence[TokenRow], begun: Begun, lent: Sequence[TokenRow] = ()
+    ) -> Course:
+        """`lent`: rows that nobody answered. They and synthetic ones count what people's do."""
+        s, weight = self._settings, 1.0 if lent else self._made_weight
         human = [r for r in rows if not r.made]
-        made = [r for r in rows if r.made] if weight else []
-        steps = plan_steps(human, s.steps or count_steps(len(human)), s.seed, made)
+        made = [*(r for r in rows if r.made and self._made_weight), *lent]
+        most = LENT if lent else MADE
+        steps = plan_steps(human, s.steps or count_steps(len(human)), s.seed, made, most)
         return Course(stage, steps, RATES[s.variant], self._tokens, s.seed, begun, weight)
 
-    def found(self, rows: Sequence[TokenRow]) -> dict[str, float] | None:
-        """The temperatures of a training that was killed in its last fit, which has all rows."""
+    def begun(self) -> Begun | None:
+        """What a training that was killed in its last fit, which has all rows, had found before."""
         last = self._keeper.last()
-        if last is None or last[0].plan != self.course("all", rows, {}).digest:
+        if last is None or last[0].stage != "all":
             return None
-        return dict(last[0].temperatures)
+        return Begun(dict(last[0].temperatures), dict(last[0].right))
+
+    def stands(self, course: Course) -> bool:
+        """Whether the checkpoint is of this fit."""
+        last = self._keeper.last()
+        return last is not None and last[0].plan == course.digest
 
     def fit(self, course: Course) -> Fit:
         s = self._settings
@@ -184,8 +212,8 @@ def hold_back(rows: Sequence[TokenRow], seed: int) -> tuple[list[TokenRow], list
 
 
 @torch.no_grad()  # type: ignore[untyped-decorator]
-def temperatures(fit: Fit, base: Base, chat: Chat, held: Sequence[TokenRow]) -> dict[str, float]:
-    """By control the temperature that suits rows the fit has not seen."""
+def heard(fit: Fit, base: Base, chat: Chat, held: Sequence[TokenRow]) -> Begun:
+    """By control the temperature that suits rows the fit has not seen, and how many are right."""
     tables: dict[str, list[torch.Tensor]] = {}
     gold: dict[str, list[int]] = {}
     for row in held:
@@ -196,4 +224,10 @@ def temperatures(fit: Fit, base: Base, chat: Chat, held: Sequence[TokenRow]) -> 
         name = row.ask.control.name
         tables.setdefault(name, []).append(fit.chances(each))
         gold.setdefault(name, []).append(row.gold)
-    return {n: fit_temperature(tables[n], gold[n]) for n in sorted(tables)}
+    hits = {
+        n: [int(t.argmax()) == g for t, g in zip(tables[n], gold[n], strict=True)] for n in gold
+    }
+    return Begun(
+        {n: fit_temperature(tables[n], gold[n]) for n in sorted(tables)},
+        {n: sum(hits[n]) / len(hits[n]) for n in sorted(hits)},
+    )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ import torch
 from peft.helpers import disable_input_dtype_casting
 
 from lora.base import bf16_is_fast
-from lora.causal.checkpoint import Keeper, Stand
+from lora.causal.checkpoint import Begun, Keeper, Stand
 from lora.causal.crew import Crew, like, shares, whole
 from lora.causal.learner import CausalLearner, collate
 from lora.causal.memory import DoesNotFit
@@ -47,7 +47,7 @@ class Course:
     rate: float
     tokens: int
     seed: int
-    begun: Mapping[str, float]
+    begun: Begun
     made_weight: float = 0.0
 
     @property
@@ -168,7 +168,8 @@ class Fit:
             tensors |= {f"{name}|{m}": whole(moments[p][m]) for m in MOMENTS if p in moments}
         if self._crew.rank == 0:
             c = self._course
-            self._keeper.keep(Stand(self._plan, c.stage, step, self.tokens, c.begun), tensors)
+            found = c.begun.temperatures, c.begun.right
+            self._keeper.keep(Stand(self._plan, c.stage, step, self.tokens, *found), tensors)
 
     def _resume(self) -> int:
         found = self._keeper.last()

@@ -14,6 +14,7 @@ from lora.causal.rows import TokenRow
 
 BATCH = 8
 MADE = 4  # synthetic rows in a step, beside the human ones
+LENT = 8  # the same where texts of the pool are lent: those are many, and real
 RAMP = 0.3  # share of the steps after which they weigh all that they are given
 STRETCH = 8  # steps whose rows are sorted by length
 FEWEST, MOST = 40, 4000
@@ -28,18 +29,23 @@ def count_steps(rows: int) -> int:
 
 
 def plan_steps(
-    rows: Sequence[TokenRow], steps: int, seed: int, made: Sequence[TokenRow] = ()
+    rows: Sequence[TokenRow],
+    steps: int,
+    seed: int,
+    made: Sequence[TokenRow] = (),
+    most: int = MADE,
 ) -> list[Step]:
     """`steps` steps; raises ValueError when there is nothing to learn from.
 
-    `made`: synthetic rows. The human rows of each step are the same whether or not there are any.
+    `made`: synthetic rows, `most` of them in a step. The human rows of each step are the same
+    whether or not there are any.
     """
     if not rows:
         raise ValueError("no train row carries an answer; there is nothing to learn from")
     plan = _batches(random.Random(seed), rows, steps, BATCH)  # nosec B311  # drawn again from a seed
     if not made:
         return plan
-    beside = _batches(random.Random(f"{seed} made"), made, steps, MADE)  # nosec B311  # drawn again from a seed
+    beside = _batches(random.Random(f"{seed} made"), made, steps, most)  # nosec B311  # drawn again from a seed
     return [(*human, *others) for human, others in zip(plan, beside, strict=True)]
 
 

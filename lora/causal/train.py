@@ -16,6 +16,7 @@ from lora.causal.files import write_causal
 from lora.causal.fit import fit_causal
 from lora.causal.launch import is_main, processes
 from lora.causal.memory import facts_of, free_bytes, tokens_that_fit
+from lora.causal.teacher import EncoderTeacher
 from lora.recipe import find_source
 from settings import Train
 
@@ -45,6 +46,8 @@ def make_causal(
     crew: Crew = Launched(device) if processes()[1] > 1 else Alone()
     keeper = Keeper(folder_beside(out, recipe_id), settings.checkpoint_s)
     how: dict[str, Any] = {"tell": tell} if is_main() else {}
+    if settings.teacher:
+        how["teacher"] = EncoderTeacher(schema, pool, settings)
     fitted = fit_causal(
         base, schema, train, pool, settings, keeper=keeper, crew=crew, tokens=tokens, **how
     )

@@ -14,6 +14,7 @@ from benchmarks.causal import done, keep, missing, next_time, run_all
 from benchmarks.causal_sets import BY_NAME, SETS, Unit, fit_of, unit_of, units
 from benchmarks.causal_table import as_table, summarise
 from benchmarks.data import Split
+from lora.recipe import CAUSAL_FIT
 
 SNIPS = Unit("snips", 100, 0, "causal")
 SLOTS = Unit("snips slots", 100, 0, "causal")
@@ -87,6 +88,16 @@ def test_a_cell_of_another_fit_is_done_again(
     assert done(path)["snips", 100, 0, "causal"]["scores"] == {"accuracy": 0.75}
 
 
+def test_what_is_lent_changes_only_cells_of_choices_with_examples() -> None:
+    fits = {(n, u): fit_of(u, n, "causal").split(",")[0] for n in (0, 100) for u in BY_NAME}
+    assert {u for (n, u), fit in fits.items() if fit == str(CAUSAL_FIT)} == {
+        "snips",
+        "purchase_card",
+        "banking77",
+    }
+    assert {n for (n, _), fit in fits.items() if fit == str(CAUSAL_FIT)} == {100}
+
+
 def test_a_line_that_a_kill_cut_is_no_cell(tmp_path: Path) -> None:
     path = tmp_path / "cells.jsonl"
     keep(path, SNIPS, "causal", {"scores": {"accuracy": 0.5}})
@@ -125,7 +136,7 @@ def test_until_is_the_next_such_time() -> None:
 
 
 def cell(name: str, n: int, seed: int, method: str, **scores: Any) -> tuple[Any, Any]:
-    facts = {"set": name, "n": n, "seed": seed, "method": method, "fit": fit_of(method)}
+    facts = {"set": name, "n": n, "seed": seed, "method": method, "fit": fit_of(name, n, method)}
     facts |= {
         "scores": scores,
         "test": 300,

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from lora.base import Base
-from lora.causal.checkpoint import FILE, Keeper, folder_beside
+from lora.causal.checkpoint import FILE, Begun, Keeper, folder_beside
 from lora.causal.crew import Alone
 from lora.causal.loop import Course, Fit
 from lora.causal.memory import DoesNotFit
@@ -42,7 +42,7 @@ def fit_of(
 ) -> tuple[Fit, Adapted]:
     torch.manual_seed(0)
     adapted = adapt(base, "lora", 4, checkpointing)
-    course = Course("all", plan_steps(rows(base), steps, 0), 5e-3, tokens, 0, {})
+    course = Course("all", plan_steps(rows(base), steps, 0), 5e-3, tokens, 0, Begun())
     return Fit(adapted, course, Alone(), keeper, 0, "cpu"), adapted
 
 
@@ -136,7 +136,7 @@ def test_synthetic_rows_weigh_what_they_are_given_and_human_ones_what_they_did(b
     steps = plan_steps(human, 10, 0, made)
     torch.manual_seed(0)
     adapted = adapt(base, "lora", 4, False)
-    course = Course("all", steps, 0.0, 4096, 0, {}, made_weight=0.5)  # rate 0: nothing moves
+    course = Course("all", steps, 0.0, 4096, 0, Begun(), made_weight=0.5)  # rate 0: nothing moves
     fit = Fit(adapted, course, Alone(), Keeper(None, 0), 0, "cpu")
     fit.run()
     with torch.no_grad():
@@ -153,7 +153,7 @@ def test_synthetic_rows_weigh_what_they_are_given_and_human_ones_what_they_did(b
 
 def test_a_checkpoint_of_another_weight_is_not_gone_on_from(base: Base) -> None:
     steps = plan_steps(rows(base)[:12], 3, 0, [replace(r, made=True) for r in rows(base)[12:]])
-    plans = {Course("all", steps, 5e-3, 64, 0, {}, w).digest for w in (0.0, 0.25, 0.5)}
+    plans = {Course("all", steps, 5e-3, 64, 0, Begun(), w).digest for w in (0.0, 0.25, 0.5)}
     assert len(plans) == 3
 
 
