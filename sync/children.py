@@ -10,8 +10,9 @@ import os
 import signal
 import subprocess  # nosec B404  # lists, no shell
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import IO, Any
@@ -23,6 +24,12 @@ from settings import Settings
 from sync.processes import die_with_parent
 
 WORDS = 300  # code points of a child's last line
+
+
+Starter = Callable[[Sequence[str], Mapping[str, str], IO[bytes], float], "int | None"]
+"""Runs a command to its end: words, environment, where it writes to, seconds it may take."""
+
+_starter: ContextVar[Starter] = ContextVar("starter")
 
 
 class TrainingFailed(Exception):
@@ -80,7 +87,8 @@ def run(
     own = {"OMP_NUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "false"}
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as sink:
-        code = _wait(argv, {**os.environ, **own, **(env or {})}, sink, timeout_s)
+        start = _starter.get(cold)
+        code = start(argv, {**os.environ, **own, **(env or {})}, sink, timeout_s)
     if code is None:
         raise TrainingFailed(
             f"the trainer was stopped after {timeout_s:.0f} s; ANNOTUNE_QUEUE_TIMEOUT_S allows "
@@ -92,10 +100,20 @@ def run(
         raise TrainingFailed(f"the trainer ended with {code}: {last} (see {log})")
 
 
-def _wait(
+@contextmanager
+def started_by(starter: Starter) -> Iterator[None]:
+    """Have children started so, in this thread, instead of as `cold` does."""
+    before = _starter.set(starter)
+    try:
+        yield
+    finally:
+        _starter.reset(before)
+
+
+def cold(
     argv: Sequence[str], env: Mapping[str, str], sink: IO[bytes], timeout_s: float
 ) -> int | None:
-    """The child's exit code; None where it was killed because it took too long."""
+    """Start a new process; its exit code, None where it was killed because it took too long."""
     child: subprocess.Popen[bytes] | None = None
     try:
         with _held():

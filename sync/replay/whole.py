@@ -15,6 +15,7 @@ from pathlib import Path
 from lora.atomic import write_atomic
 from lora.recipe import recipe_for
 from settings import Settings
+from sync.children import started_by
 from sync.order import RULES
 from sync.replay.chart import Line, draw
 from sync.replay.orders import ARMS, Arm
@@ -22,6 +23,7 @@ from sync.replay.place import alone
 from sync.replay.play import Cell, Run, full
 from sync.replay.rows import NothingToReplay, Rows
 from sync.replay.told import Told, called, counts_of
+from sync.replay.warm import Warm
 from sync.terms import read_terms
 
 LEAST = 2  # times the first count: fewer answers tell nothing
@@ -114,7 +116,7 @@ class Replay:
         Raises Busy where another process is at it, and what a training raises.
         """
         made = 0
-        with alone(self.folder):
+        with alone(self.folder), Warm() as warm, started_by(warm):
             check()
             self.full()
             for run in self.runs():

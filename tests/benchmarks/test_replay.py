@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import replay as room
-from benchmarks.replay import PRODUCT, Bench, Stopped, as_table, average
+from benchmarks.replay import PRODUCT, RANDOM, RUN, Bench, Stopped, as_table, average
 from sync.replay.whole import Wish
 from tests.sync.replay.made import Workers, put_in, raw_rows
 
@@ -58,5 +58,6 @@ def test_each_seed_goes_through_all_sets_first(tmp_path: Path) -> None:
     assert order == [("one", 0), ("two", 0), ("one", 1), ("two", 1)]
 
 
-def test_the_products_arms_are_what_is_run_unless_asked_otherwise() -> None:
-    assert set(PRODUCT) == {"random", "ours", "random-expanded", "ours-expanded"}
+def test_what_is_run_unless_asked_otherwise_are_arms_of_the_product() -> None:
+    assert RUN[0] == RANDOM, "what the others are told against"
+    assert set(RUN) < set(PRODUCT) == {"random", "ours", "random-expanded", "ours-expanded"}
