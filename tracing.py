@@ -118,5 +118,12 @@ def carried() -> str | None:
     return written.get(HEADER)
 
 
+def link(carried: str) -> None:
+    """Say that the open span turned out to go on with another trace, too; its own needs no link."""
+    span, other = get_current_span(), _read(carried)
+    if other.is_valid and other.trace_id != span.get_span_context().trace_id:
+        span.add_link(other)
+
+
 def _read(parent: str) -> trace.SpanContext:
     return get_current_span(_form.extract({HEADER: parent})).get_span_context()

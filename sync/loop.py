@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
+import tracing
 from jobs import Jobs, QueueDown
 from label_config import InvalidConfig
 from lora.doubts import JUDGED, Doubts
@@ -225,6 +226,7 @@ def time_to_train(world: World, project: str, terms: Terms) -> Decision:
 def want(world: World, project: str, terms: Terms, decision: Decision) -> None:
     """Freeze what people answered so far, and note that this snapshot is to be trained."""
     store = world.store.project(project)
+    tracing.link((store.asked() or {}).get("trace", ""))  # it may have come while the turn was on
     store.sweep()
     snapshot, report = freeze(world.log, project, terms)
     digest = store.put_snapshot(snapshot, clean=True)  # forgetting went first

@@ -50,6 +50,14 @@ class Collector:
             found.append(known[found[-1].parent])
         return found[1:]
 
+    def behind(self, span: Sent) -> list[Sent]:
+        """All that it goes on with, its trace's own and linked ones, as far as they came."""
+        known, found = {s.id: s for s in self.spans}, [span]
+        for one in found:
+            ids = [i for i in (one.parent, *one.links) if i in known]
+            found += [known[i] for i in ids if known[i] not in found]
+        return found[1:]
+
 
 @contextmanager
 def collecting() -> Iterator[Collector]:

@@ -54,12 +54,9 @@ def test_start_training_trains_while_webhooks_stay_quick_and_rollback_serves_at_
     assert state["labels"] == 11 and state["last_verdict"]["version"]
     version = state["last_verdict"]["version"]
     wait_for(lambda: _led_to(annotune, version), 10, "no trace of the verdict")
-    assert _led_to(annotune, version) == [
-        ("annotune-worker", "job"),
-        ("annotune-sync", "turn"),
-        ("annotune-worker", "job"),
-        ("annotune-backend", "start training"),
-    ]
+    led = _led_to(annotune, version)  # a webhook may have begun the turn: it links to the ask then
+    assert led[:2] == [("annotune-worker", "job"), ("annotune-sync", "turn")]
+    assert {("annotune-worker", "job"), ("annotune-backend", "start training")} <= set(led[2:])
     texts = [text.encode() for text in annotune.gold]
     assert not any(text in raw for raw in annotune.traces.raw for text in texts)
     if not state["last_verdict"]["promoted"]:  # three blind labels may well be a tie
@@ -101,10 +98,10 @@ def _served(annotune: Any, count: int) -> list[Any]:
 
 
 def _led_to(annotune: Any, version: str) -> list[tuple[str, str]]:
-    """What the trace of a verdict went through, the nearest first: service and span."""
+    """What a verdict goes back to, by its trace and links, the nearest first: service and span."""
     found = [s for s in annotune.traces.spans if s.facts.get("annotune.version") == version]
     verdict = next((s for s in found if s.name == "verdict"), None)
-    return [(s.service, s.name) for s in annotune.traces.above(verdict)] if verdict else []
+    return [(s.service, s.name) for s in annotune.traces.behind(verdict)] if verdict else []
 
 
 def _predictions(annotune: Any) -> int:

@@ -21,6 +21,7 @@ from rq.serializers import JSONSerializer
 
 import tracing
 from sync.connect import connect
+from sync.decide import Decision
 from sync.receiver import SECRET_HEADER, create_app
 from sync.service import LINKS, Service
 from sync.start.redis_server import RedisServer
@@ -129,6 +130,29 @@ def test_a_turn_goes_on_with_the_trace_of_who_pressed_start_training(
     begun, turn = kept.get_finished_spans()
     assert turn.parent is not None and begun.context is not None
     assert (turn.name, turn.parent.span_id) == ("turn", begun.context.span_id)
+
+
+def test_a_turn_that_was_on_as_start_training_was_pressed_links_to_it(
+    kept: InMemorySpanExporter, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect(house.world, "1")
+    service, store = Service(house.world), house.world.store.project("1")
+    service.turn("1")
+    house.answer(6)
+
+    def press(*_: object) -> Decision:
+        with tracing.span("start training", f"00-{1:032x}-{2:016x}-01"):  # another process's
+            store.ask("Label Studio's Start Training", trace=tracing.carried())
+        return Decision(True, "asked for")
+
+    monkeypatch.setattr("sync.loop.time_to_train", press)
+    with tracing.span("webhook"):
+        service.nudge("1", False)
+    service.turn("1")
+    spans = {s.name: s for s in kept.get_finished_spans()}
+    hook, begun, turn = spans["webhook"].context, spans["start training"].context, spans["turn"]
+    assert hook and begun and turn.parent and turn.parent.span_id == hook.span_id
+    assert [link.context.span_id for link in turn.links] == [begun.span_id]
 
 
 @pytest.mark.real
