@@ -6,6 +6,7 @@ matters (law 2): sync asks again for whatever is missing, so a wiped queue costs
 
 from __future__ import annotations
 
+import logging
 import os
 import uuid
 from collections.abc import Collection, Iterator
@@ -16,7 +17,10 @@ from typing import Any, Literal
 
 from redis import Redis
 from redis.backoff import NoBackoff
+from redis.client import Pipeline
+from redis.exceptions import ConnectionError as Unreachable
 from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as Silent
 from redis.retry import Retry
 from rq import Queue, Worker
 from rq.exceptions import DuplicateJobError, NoSuchJobError
@@ -25,6 +29,8 @@ from rq.serializers import JSONSerializer
 from rq.worker import BaseWorker
 
 import tracing
+
+logger = logging.getLogger(__name__)
 
 CONNECT_S = 0.4  # a caller in a request must hear "down" within half a second
 
@@ -173,7 +179,7 @@ class Jobs:
         connection = Redis.from_url(self.url, socket_connect_timeout=5)
         kind = type("Job", (_Ours,), {"functions": frozenset(functions)})
         queue = Queue(self.name, connection=connection, serializer=JSONSerializer, job_class=kind)
-        worker = Worker(
+        worker = _Steady(
             [queue],
             connection=connection,
             serializer=JSONSerializer,
@@ -182,6 +188,29 @@ class Jobs:
             job_monitoring_interval=5,
         )
         worker.work(logging_level="WARNING", burst=burst)
+
+
+class _Steady(Worker):
+    """A worker whose job outlives Redis: rq's own ends, and its job with it, at the first word to
+    Redis that is not taken. A training needs Redis for nothing before it is done."""
+
+    def maintain_heartbeats(self, job: Job) -> None:
+        with _without_redis(job.id):
+            super().maintain_heartbeats(job)
+
+    def set_current_job_working_time(
+        self, current_job_working_time: float, pipeline: Pipeline | None = None
+    ) -> None:
+        with _without_redis(f"after {current_job_working_time:.0f} s"):
+            super().set_current_job_working_time(current_job_working_time, pipeline)
+
+
+@contextmanager
+def _without_redis(job: str) -> Iterator[None]:
+    try:
+        yield
+    except (Unreachable, Silent) as error:
+        logger.warning("Redis does not answer (%s); the job goes on: %s", type(error).__name__, job)
 
 
 class _Ours(Job):

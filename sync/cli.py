@@ -85,7 +85,8 @@ def main(ctx: click.Context, env_file: str | None) -> None:
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
         stream=sys.stderr,
     )
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    for talkative in ("httpx", "botocore"):  # a line a request, a line a client
+        logging.getLogger(talkative).setLevel(logging.WARNING)
 
 
 def _say_what_is_open(settings: Settings) -> None:

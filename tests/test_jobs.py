@@ -1,9 +1,11 @@
 """The queue's door: by name and JSON, once per id, and quick to say that Redis is down."""
 
+import os
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -13,7 +15,8 @@ from rq import Callback, Queue
 from rq.serializers import JSONSerializer
 
 from jobs import Jobs, QueueDown
-from sync.start.redis_server import RedisServer
+from sync.start.process import start
+from sync.start.redis_server import RedisServer, find_redis, start_redis
 
 
 def test_a_dead_redis_is_reported_within_half_a_second() -> None:
@@ -89,6 +92,42 @@ def test_a_worker_runs_what_we_named_and_nothing_else(
         ended = theirs.latest_result()
         assert ended is not None and "none of ours" in str(ended.exc_string)
         assert not Path(here).exists()
+
+
+@pytest.mark.real
+def test_a_job_goes_on_while_redis_is_away_and_its_worker_does_the_next_one(
+    tmp_path: Path,
+) -> None:
+    """rq's own worker ends at its first word to Redis that is not taken; it speaks every 5 s."""
+    redis, made = start_redis(tmp_path / "redis", os.environ), tmp_path / "made"
+    again, jobs = redis.process, Jobs(redis.url, "test-away")
+    code = "import sys; from jobs import Jobs\nJobs(sys.argv[1], sys.argv[2]).work(['os.system'])"
+    argv = [sys.executable, "-c", code, jobs.url, jobs.name]
+    worker = subprocess.Popen(
+        argv, cwd=Path(__file__).parents[1], stderr=subprocess.PIPE, text=True
+    )
+    try:
+        jobs.enqueue("os.system", f"touch {made}-begun; sleep 18; touch {made}", job_id="long")
+        _until(Path(f"{made}-begun").exists)
+        redis.process.stop()
+        time.sleep(12)
+        conf = str(tmp_path / "redis" / "redis.conf")
+        again = start("redis", [find_redis(os.environ), conf], tmp_path / "redis", os.environ)
+        _until(made.exists)
+        jobs.enqueue("os.system", f"touch {made}-next", job_id="next")
+        _until(Path(f"{made}-next").exists)
+        assert worker.poll() is None
+    finally:
+        worker.terminate()
+        again.stop()
+    assert "the job goes on: long" in worker.communicate(timeout=60)[1]
+
+
+def _until(true: Callable[[], bool], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.1)
 
 
 def _work_burst(url: str, name: str) -> None:
