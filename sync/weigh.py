@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from label_config.values import Snapshot
-from lora.adapter import Manifest, Recipe
+from lora.adapter import Manifest, Recipe, verify
 from lora.errors import BrokenAdapter
 from lora.expansions import Expansions
 from lora.store import ProjectStore
@@ -35,9 +35,26 @@ def weigh(
         stake = _take(store, snapshot, frozen, report, champion, children)
     verdict = judge(report, groups, learned(store, frozen, champion), least_blind, stake)
     if champion and verdict.promote and not report["scores"].get("champion"):
-        unseen = f"{champion.version}, which served, could not be judged"
-        verdict = replace(verdict, reason=f"{verdict.reason}; {unseen}")
+        return _unseen(store, champion.version, verdict)
     return verdict
+
+
+def _unseen(store: ProjectStore, champion: str, verdict: Verdict) -> Verdict:
+    """Better than the cold start, and the champion could not be judged beside it: that is enough
+    only where the champion can serve nobody."""
+    gone = champion in store.quarantined()
+    try:
+        verify(store.adapter_folder(champion))
+    except BrokenAdapter:
+        gone = True
+    if gone:
+        return replace(verdict, reason=f"{verdict.reason}; {champion}, which served, is broken")
+    held = (
+        f"{verdict.reason}; but {champion}, which serves, could not be judged here (the training's "
+        "notes say why) and is to be beaten, too; `annotune promote` puts the new one in all the "
+        "same"
+    )
+    return replace(verdict, promote=False, reason=held)
 
 
 def _take(

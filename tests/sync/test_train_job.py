@@ -95,17 +95,40 @@ def test_a_better_candidate_is_promoted_with_its_verdict(
     assert "beats the cold start" in reason
 
 
-def test_a_promotion_over_one_that_could_not_be_judged_says_so(
-    store: ProjectStore, snapshot: str, train: Callable[[str, Trainer], str]
-) -> None:
-    """Its base is gone, say: the candidate had nothing but the cold start to beat."""
-    other = committed(store, 9)
-    store.move_current(None, other, "gate", "better")
+def unjudged(snapshot: str) -> Trainer:
+    """One that could not load the champion, so that there is the cold start alone to beat."""
 
-    def unjudged(*args: Any) -> dict[str, Any]:
+    def run(*args: Any) -> dict[str, Any]:
         return trainer(snapshot)(*args[:5], None)
 
-    assert train(snapshot, unjudged).endswith(f"{other}, which served, could not be judged")
+    return run
+
+
+def test_what_serves_and_could_not_be_judged_goes_on_serving(
+    store: ProjectStore, snapshot: str, train: Callable[[str, Trainer], str]
+) -> None:
+    """The worker lacks its base, say."""
+    other = committed(store, 9)
+    store.move_current(None, other, "gate", "better")
+    reason = train(snapshot, unjudged(snapshot))
+    assert f"but {other}, which serves, could not be judged here" in reason
+    verdict = store.verdict(snapshot)
+    assert verdict is not None and verdict["promoted"] is False
+    assert store.current().version == other
+
+
+@pytest.mark.parametrize("how", ["changed", "quarantined"])
+def test_what_nobody_can_load_is_no_hindrance_and_the_verdict_says_so(
+    store: ProjectStore, snapshot: str, train: Callable[[str, Trainer], str], how: str
+) -> None:
+    other = committed(store, 9)
+    store.move_current(None, other, "gate", "better")
+    if how == "changed":
+        (store.adapter_folder(other) / "heads.json").write_text("[]")
+    else:
+        store.quarantine(other, "it does not load")
+    reason = train(snapshot, unjudged(snapshot))
+    assert reason.endswith(f"{other}, which served, is broken")
     assert store.current().version != other
 
 
