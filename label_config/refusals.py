@@ -12,8 +12,9 @@ _CODE = ("what it stores is defined by its own code", "use one of Label Studio's
 
 NEEDS_CAUSAL = (
     "needs a causal base",
-    'let one serve it (annotune-base="smollm" on the root <View>, or ANNOTUNE_TRAIN_BASE), leave '
-    "it to people, or ask with <Choices> or <Labels>",
+    'let one serve it (annotune-base="smollm" on the root <View>, if ops allow that with '
+    "ANNOTUNE_TRAIN_BASES; or ANNOTUNE_TRAIN_BASE), leave it to people, or ask with <Choices> or "
+    "<Labels>",
 )
 """Of a control that asks for a text, where the base is an encoder."""
 REFUSED: dict[str, tuple[str, str]] = {
