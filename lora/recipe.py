@@ -225,9 +225,9 @@ def _hub_config(name: str, repository: str, commit: str) -> Path:
 
 
 def _teacher(name: str) -> str:
-    """Which weights a causal base's teacher is; empty where there is none."""
+    """Which weights a causal base's teacher is, and by which fit; empty where there is none."""
     try:
-        return revision_of(name) if name else ""
+        return f"{revision_of(name)}/{FIT}" if name else ""
     except BaseUnavailable:
         return ""
 

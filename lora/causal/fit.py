@@ -23,7 +23,7 @@ from lora.causal.checkpoint import Begun, Keeper
 from lora.causal.crew import Alone, Crew
 from lora.causal.loop import Course, Fit
 from lora.causal.memory import MOST_TOKENS
-from lora.causal.plan import LENT, MADE, count_steps, plan_steps
+from lora.causal.plan import count_steps, plan_steps
 from lora.causal.rows import TokenRow, token_rows
 from lora.causal.teacher import Teacher, lend
 from lora.causal.tokens import answer_ids
@@ -99,8 +99,7 @@ def fit_causal(
         if teacher is None or crew.size > 1:  # several might not decide alike
             return [], ()
         some = lend(teacher, schema, human, pool, apart, begun.right)
-        read, _ = token_rows(base, chat, schema, some.examples)
-        return [r for r in read if r.ask.control.name in some.controls], some.notes
+        return token_rows(base, chat, schema, some.examples, some.controls)[0], some.notes
 
     with threadpool_limits(settings.threads):
         twice = not held or sum(not r.made for r in rows) <= MANY
@@ -116,10 +115,12 @@ def fit_causal(
             f"{n}: temperature {t:.2f} of {len(held)} rows held back" for n, t in heat.items()
         ]
         notes += told
-        if borrowed:
-            notes.append(f"{len(borrowed)} rows of {len(pool)} texts of the pool were lent")
         if twice:
-            work.fit(work.course("all", rows, begun, borrowed))
+            last = work.course("all", rows, begun, borrowed)
+            work.fit(last)
+            if borrowed:
+                lent_to = {r.group for step in last.steps for r in step if r.lent}
+                notes.append(f"{len(lent_to)} of {len(pool)} texts of the pool were lent")
         made = plain(work.adapted)
     if made.kept < 1.0:
         notes.append(f"stored as LoRA of rank {made.rank}: {made.kept:.1%} of what was learned")
@@ -153,13 +154,14 @@ class _Work:
     def course(
         self, stage: str, rows: Sequence[TokenRow], begun: Begun, lent: Sequence[TokenRow] = ()
     ) -> Course:
-        """`lent`: rows that nobody answered. They and synthetic ones count what people's do."""
-        s, weight = self._settings, 1.0 if lent else self._made_weight
+        """`lent`: rows that a teacher answered. They count what people's do, fewer accordingly
+        less."""
+        s, weight = self._settings, self._made_weight
         human = [r for r in rows if not r.made]
-        made = [*(r for r in rows if r.made and self._made_weight), *lent]
-        most = LENT if lent else MADE
-        steps = plan_steps(human, s.steps or count_steps(len(human)), s.seed, made, most)
-        return Course(stage, steps, RATES[s.variant], self._tokens, s.seed, begun, weight)
+        made = [r for r in rows if r.made and weight]
+        steps = plan_steps(human, s.steps or count_steps(len(human)), s.seed, made, lent)
+        rest = {"made_weight": weight, "lent_weight": min(1.0, len(lent) / len(human))}
+        return Course(stage, steps, RATES[s.variant], self._tokens, s.seed, begun, **rest)
 
     def begun(self) -> Begun | None:
         """What a training that was killed in its last fit, which has all rows, had found before."""

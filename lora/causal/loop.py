@@ -23,7 +23,7 @@ from lora.causal.crew import Crew, like, shares, whole
 from lora.causal.learner import CausalLearner, collate
 from lora.causal.memory import DoesNotFit
 from lora.causal.plan import RAMP, Step, cut_step
-from lora.causal.rows import TokenRow
+from lora.causal.rows import KINDS, Kind, TokenRow
 from lora.causal.variants import Adapted, optimiser
 
 log = logging.getLogger(__name__)
@@ -38,8 +38,8 @@ class Course:
     """What one fit runs through: its steps, how fast it learns, and how much fits at once.
 
     `tokens`: padded tokens of one forward and backward pass; `begun`: what earlier fits of this
-    training have found, kept with the checkpoints; `made_weight`: what a step's synthetic rows
-    count together in the end, where its human rows count 1.
+    training have found, kept with the checkpoints; `made_weight`, `lent_weight`: what a step's
+    synthetic and lent rows count together in the end, where its human rows count 1.
     """
 
     stage: str
@@ -49,14 +49,16 @@ class Course:
     seed: int
     begun: Begun
     made_weight: float = 0.0
+    lent_weight: float = 0.0
 
     @property
     def digest(self) -> str:
         """Hex SHA-256 of what decides the outcome."""
         rows = [[r.ids, r.start] for step in self.steps for r in step]
         whole: list[Any] = [self.stage, self.rate, self.seed, len(self.steps), rows]
-        if self.made_weight:
-            whole += [self.made_weight, [sum(r.made for r in step) for step in self.steps]]
+        if self.made_weight or self.lent_weight:
+            kinds = [[r.kind for r in step] for step in self.steps]
+            whole += [self.made_weight, self.lent_weight, kinds]
         return hashlib.sha256(json.dumps(whole).encode()).hexdigest()
 
     def rate_at(self, step: int) -> float:
@@ -66,9 +68,11 @@ class Course:
             return (step + 1) / (warm + 1)
         return (len(self.steps) - step) / max(1, len(self.steps) - warm)
 
-    def made_at(self, step: int) -> float:
-        """What synthetic rows count in a step: nothing at first, the whole after RAMP of all."""
-        return self.made_weight * min(1.0, step / (RAMP * len(self.steps)))
+    def worth(self, step: int) -> dict[Kind, float]:
+        """What the rows of a kind count together in a step; those that nobody answered nothing at
+        first, the whole after RAMP of all."""
+        ramp = min(1.0, step / (RAMP * len(self.steps)))
+        return {"human": 1.0, "made": self.made_weight * ramp, "lent": self.lent_weight * ramp}
 
 
 class Fit:
@@ -129,11 +133,11 @@ class Fit:
         self._optimiser.step()
 
     def _gradients(self, n: int) -> float:
-        """Add up the gradients of the mean loss of the step's answer tokens, and of the synthetic
-        rows' own mean by what they count; this sum."""
-        step = self._course.steps[n]
-        human, made = (sum(r.answer_tokens for r in step if r.made == m) for m in (False, True))
-        share = {False: 1 / human, True: self._course.made_at(n) / max(1, made)}
+        """Add up the gradients of the mean loss of the answer tokens of the step's human rows, and
+        of the other kinds' own means by what they count; this sum."""
+        step, worth = self._course.steps[n], self._course.worth(n)
+        tokens = {k: sum(r.answer_tokens for r in step if r.kind == k) for k in KINDS}
+        share = {k: worth[k] / max(1, tokens[k]) for k in KINDS}
         every = [cut_step(rows, self.tokens) for rows in shares(step, self._crew.size)]
         own, passes = every[self._crew.rank], max(len(parts) for parts in every)
         total = 0.0
@@ -142,7 +146,7 @@ class Fit:
             batch = collate(rows, self._filler, self._device, self._shares)
             with disable_input_dtype_casting(self.learner.model, self._autocasts):
                 lost = self._learner(**batch)
-                loss = (lost * lost.new_tensor([weight * share[r.made] for r in rows])).sum()
+                loss = (lost * lost.new_tensor([weight * share[r.kind] for r in rows])).sum()
             self._crew.backward(loss)
             total += float(loss.detach())
         return total

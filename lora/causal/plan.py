@@ -33,20 +33,22 @@ def plan_steps(
     steps: int,
     seed: int,
     made: Sequence[TokenRow] = (),
-    most: int = MADE,
+    lent: Sequence[TokenRow] = (),
 ) -> list[Step]:
     """`steps` steps; raises ValueError when there is nothing to learn from.
 
-    `made`: synthetic rows, `most` of them in a step. The human rows of each step are the same
-    whether or not there are any.
+    `made`, `lent`: rows that nobody answered, MADE and LENT of them in a step. The human rows of
+    each step are the same whether or not there are any.
     """
     if not rows:
         raise ValueError("no train row carries an answer; there is nothing to learn from")
     plan = _batches(random.Random(seed), rows, steps, BATCH)  # nosec B311  # drawn again from a seed
-    if not made:
-        return plan
-    beside = _batches(random.Random(f"{seed} made"), made, steps, most)  # nosec B311  # drawn again from a seed
-    return [(*human, *others) for human, others in zip(plan, beside, strict=True)]
+    for some, most in ((made, MADE), (lent, LENT)):
+        if some:
+            rng = random.Random(f"{seed} made")  # nosec B311  # drawn again from a seed
+            beside = _batches(rng, some, steps, most)
+            plan = [(*step, *more) for step, more in zip(plan, beside, strict=True)]
+    return plan
 
 
 def _batches(

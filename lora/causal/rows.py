@@ -5,8 +5,9 @@ Each control of an example, and each window of a long text, is a row of its own.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from label_config.conditions import hidden_controls
 from label_config.controls import Schema
@@ -18,12 +19,17 @@ from lora.causal.prompt import as_asked, asks, completion, names_labels, room_fo
 from lora.causal.tokens import gold_ids, prompt_ids
 from lora.examples import labels_asked
 
+Kind = Literal["human", "made", "lent"]
+KINDS: tuple[Kind, ...] = ("human", "made", "lent")
+BORROWED = "lent"  # the origin's transform where a teacher answered
+
 
 @dataclass(frozen=True)
 class TokenRow:
     """`ids`: prompt and answer; the answer begins at `start`. `group`: of the example, whose rows
     stay together when some are held back. `answer`: in the model's words, without its end.
-    `made`: nobody answered it, it was made of a row that somebody answered."""
+    `made`: nobody answered it, it was made of a row that somebody answered; `lent`: nobody did,
+    and a teacher said it to a text of the pool."""
 
     ids: tuple[int, ...]
     start: int
@@ -31,6 +37,11 @@ class TokenRow:
     ask: Ask
     answer: str
     made: bool = False
+    lent: bool = False
+
+    @property
+    def kind(self) -> Kind:
+        return "lent" if self.lent else "made" if self.made else "human"
 
     @property
     def answer_tokens(self) -> int:
@@ -44,9 +55,14 @@ class TokenRow:
 
 
 def token_rows(
-    base: Base, chat: Chat, schema: Schema, examples: Sequence[Example]
+    base: Base,
+    chat: Chat,
+    schema: Schema,
+    examples: Sequence[Example],
+    only: Collection[str] | None = None,
 ) -> tuple[list[TokenRow], int]:
-    """The rows of examples, in their order, and how many were left out as too long for the base."""
+    """The rows of examples, in their order, and how many were left out as too long for the base.
+    `only`: controls, where not all are meant."""
     room = room_for(base.max_tokens, base.hidden)
     made: list[TokenRow] = []
     for example in examples:
@@ -54,7 +70,8 @@ def token_rows(
         then = as_asked(schema, example.unasked)
         now = {c.name: c for c in schema.controls}
         for ask in asks(chat, then, example.inputs, room):
-            if ask.control.name not in hidden:
+            name = ask.control.name
+            if name not in hidden and (only is None or name in only):
                 some = ask.control != now[ask.control.name]
                 row = _row(base, chat, ask, example, some)
                 made += [row] if row else []
@@ -73,5 +90,6 @@ def _row(base: Base, chat: Chat, ask: Ask, example: Example, some: bool) -> Toke
         return None
     end = gold_ids(base.tokenizer, chat.apart(answer), "" if open_ended else chat.end)
     prompt = prompt_ids(base.tokenizer, ask.shared, ask.lead, max(1, base.max_tokens - len(end)))
-    made = example.origin.kind != "human"
-    return TokenRow((*prompt, *end), len(prompt), example.group, ask, answer, made)
+    lent = example.origin.transform == BORROWED
+    made = example.origin.kind != "human" and not lent
+    return TokenRow((*prompt, *end), len(prompt), example.group, ask, answer, made, lent)

@@ -20,16 +20,19 @@ from label_config.controls import Control, Schema
 from label_config.values import Choice, Example, Inputs, Origin
 from lora.answer import answer
 from lora.base import Base, load_base, pick_device
+from lora.causal.rows import BORROWED
 from lora.errors import LoraError
 from lora.examples import chosen
 from lora.fit import fit, write_adapter
 from lora.loaded import open_folder, ready
 from lora.network import Network
 from lora.recipe import kind_of
+from lora.store import STAGING
 from settings import Train
 
 CHUNK = 64  # texts that are answered together
 LUCK = 1.5  # held rows: by fewer the causal fit is not shown to know better
+FEWEST = 5  # held rows that answer a control, below which nobody is shown to read it
 
 Said = Mapping[str, Choice]
 """By control what is answered."""
@@ -68,21 +71,26 @@ def lend(
     `held`: groups of `human` that the causal base's first fit did not see; `right`: by control the
     share of their rows that it answered rightly then.
     """
-    controls = [c for c in schema.controls if c.name in right and taught(c)]
-    if not controls or not pool:
-        return Lent()
     apart = [e for e in human if e.group in held]
     rest = [e for e in human if e.group not in held]
+
+    def known(c: Control) -> bool:
+        few = sum(bool(chosen(c, e)) for e in apart) < FEWEST
+        return c.name in right and taught(c) and not few and any(chosen(c, e) for e in rest)
+
+    controls = [c for c in schema.controls if known(c)]
+    if not controls or not pool:
+        return Lent()
     try:
         said = teacher(controls, rest, [e.inputs for e in apart])
         good, notes = [], []
         for c in controls:
             gold = [(chosen(c, e), s) for e, s in zip(apart, said, strict=True) if chosen(c, e)]
             hits = sum(c.name in s and s[c.name].labels == (c.values[g[0]],) for g, s in gold)
-            known = hits >= right[c.name] * len(gold) - LUCK
-            good += [c] if known and gold else []
+            reads = hits >= right[c.name] * len(gold) - LUCK
+            good += [c] if reads else []
             counts = f"{hits} of {len(gold)} held back right, this base {right[c.name]:.0%} of them"
-            what = "reads the pool" if known else "does not read the pool"
+            what = "reads the pool" if reads else "does not read the pool"
             notes.append(f"{c.name}: {teacher.name} {what} for it, with {counts}")
         if not good:
             return Lent(notes=tuple(notes))
@@ -92,7 +100,7 @@ def lend(
         ]
     except LoraError as error:
         return Lent(notes=(f"nothing is lent: {error}",))
-    origin = Origin("synthetic", transform="lent", generator=teacher.name)
+    origin = Origin("synthetic", transform=BORROWED, generator=teacher.name)
     made = tuple(
         Example(f"lent-{i:06}", 0, f"lent {i}", "train", text.texts, regions, origin)
         for i, (text, regions) in enumerate(zip(texts, answers, strict=True))
@@ -109,11 +117,12 @@ def taught(control: Control) -> bool:
 @dataclass(frozen=True)
 class EncoderTeacher:
     """The encoder `settings.teacher`, fitted as it would be for its own sake. `pool`: what it may
-    borrow from."""
+    borrow from; `out`: beside it are its files for a moment, swept as unfinished adapters are."""
 
     schema: Schema
     pool: Sequence[Mapping[str, str]]
     settings: Train
+    out: Path
 
     @property
     def name(self) -> str:
@@ -135,7 +144,7 @@ class EncoderTeacher:
         how = Train(base=self.name, seed=own.seed, threads=own.threads, device=own.device)
         made = fit(self._base, schema, rows, self.pool, how)
         network = Network(self._base)
-        with tempfile.TemporaryDirectory() as place:
+        with tempfile.TemporaryDirectory(prefix=f"{STAGING}teacher-", dir=self.out.parent) as place:
             folder = Path(place) / "teacher"
             folder.mkdir()
             write_adapter(folder, made)

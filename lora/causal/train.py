@@ -47,7 +47,7 @@ def make_causal(
     keeper = Keeper(folder_beside(out, recipe_id), settings.checkpoint_s)
     how: dict[str, Any] = {"tell": tell} if is_main() else {}
     if settings.teacher:
-        how["teacher"] = EncoderTeacher(schema, pool, settings)
+        how["teacher"] = EncoderTeacher(schema, pool, settings, out)
     fitted = fit_causal(
         base, schema, train, pool, settings, keeper=keeper, crew=crew, tokens=tokens, **how
     )

@@ -15,7 +15,7 @@ from lora.causal.crew import Alone
 from lora.causal.loop import Course, Fit
 from lora.causal.memory import DoesNotFit
 from lora.causal.plan import plan_steps
-from lora.causal.rows import TokenRow
+from lora.causal.rows import KINDS, TokenRow
 from lora.causal.variants import Adapted, adapt, plain
 from tests.lora.causal.made import causal_base
 from tests.lora.causal.rowed import rows
@@ -131,12 +131,13 @@ def test_gradient_checkpointing_changes_memory_not_the_training(base: Base) -> N
     assert losses(base, checkpointing=True) == pytest.approx(losses(base), rel=1e-3)
 
 
-def test_synthetic_rows_weigh_what_they_are_given_and_human_ones_what_they_did(base: Base) -> None:
+def test_others_rows_weigh_what_they_are_given_and_human_ones_what_they_did(base: Base) -> None:
     human, made = rows(base)[:12], [replace(r, made=True) for r in rows(base)[12:20]]
-    steps = plan_steps(human, 10, 0, made)
+    lent = [replace(r, lent=True) for r in rows(base)[20:]]
+    steps = plan_steps(human, 10, 0, made, lent)
     torch.manual_seed(0)
     adapted = adapt(base, "lora", 4, False)
-    course = Course("all", steps, 0.0, 4096, 0, Begun(), made_weight=0.5)  # rate 0: nothing moves
+    course = Course("all", steps, 0.0, 4096, 0, Begun(), 0.5, 0.8)  # rate 0: nothing moves
     fit = Fit(adapted, course, Alone(), Keeper(None, 0), 0, "cpu")
     fit.run()
     with torch.no_grad():
@@ -146,9 +147,9 @@ def test_synthetic_rows_weigh_what_they_are_given_and_human_ones_what_they_did(b
         return sum(chance[id(r)] for r in some) / sum(r.answer_tokens for r in some)
 
     for n, (step, lost) in enumerate(zip(steps, fit.losses, strict=True)):
-        parts = [[r for r in step if r.made == m] for m in (False, True)]
-        weight = 0.5 * min(1.0, n / 3)
-        assert lost == pytest.approx(mean(parts[0]) + weight * mean(parts[1]), rel=1e-4)
+        own, children, borrowed = ([r for r in step if r.kind == k] for k in KINDS)
+        others = 0.5 * mean(children) + 0.8 * mean(borrowed)
+        assert lost == pytest.approx(mean(own) + min(1.0, n / 3) * others, rel=1e-4)
 
 
 def test_a_checkpoint_of_another_weight_is_not_gone_on_from(base: Base) -> None:

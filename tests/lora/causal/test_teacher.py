@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from label_config.controls import Control
 from label_config.schema import read_schema
-from label_config.values import Choice, Example, Inputs
+from label_config.values import Choice, Example, Inputs, Origin
 from lora.adapter import digest_files
 from lora.base import Base
 from lora.causal.checkpoint import Keeper
 from lora.causal.files import write_causal
 from lora.causal.fit import CausalFitted, fit_causal
+from lora.causal.loop import Course, Fit
 from lora.causal.plan import LENT
-from lora.causal.teacher import EncoderTeacher, Said, lend
+from lora.causal.teacher import FEWEST, EncoderTeacher, Said, lend
+from lora.causal.variants import Adapted
 from lora.errors import BaseUnavailable, LoraError
+from lora.examples import weight_of
 from lora.recipe import recipe_for
 from settings import Train
 from tests.lora.causal.made import causal_base
@@ -115,6 +120,62 @@ def test_what_cannot_be_compared_is_not_lent(right: dict[str, float]) -> None:
     assert not teacher.taught
 
 
+def test_a_control_that_few_held_rows_answer_is_not_taught() -> None:
+    rows = examples(60)
+    asked = {e.id for e in rows[:FEWEST]} | {e.id for e in rows[20:40]}
+    teacher = Fake()
+    for left, follows in ((0, True), (1, False)):  # of the five held rows that answer
+        gone = {e.id for e in rows[:left]}
+        some = [e if e.id in asked - gone else replace(e, answers=()) for e in rows]
+        made = lend(teacher, schema(), some, POOL, held(), {"what": 1.0})
+        assert bool(made.examples) == follows
+
+
+def test_a_control_that_held_rows_alone_answer_is_not_taught() -> None:
+    """Else its fit would find nothing to learn from, and take the training with it."""
+    rows = [e if e.group in held() else replace(e, answers=()) for e in examples(60)]
+    teacher = Fake()
+    assert not lend(teacher, schema(), rows, POOL, held(), {"what": 1.0}).examples
+    assert not teacher.taught
+
+
+def test_few_lent_texts_do_not_outweigh_people_s_rows(
+    base: Base, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Course] = []
+
+    def keep(adapted: Adapted, course: Course, *rest: Any) -> Fit:
+        seen.append(course)
+        return Fit(adapted, course, *rest)
+
+    monkeypatch.setattr("lora.causal.fit.Fit", keep)
+    fitted(base, Fake(), pool=POOL[:3])
+    fitted(base, Fake())
+    held_back, few, _, many = seen
+    assert (held_back.lent_weight, many.lent_weight) == (0.0, pytest.approx(40 / 120))
+    assert few.lent_weight == pytest.approx(3 / 120), "sixty examples, of two controls each"
+    assert {sum(r.lent for r in step) for step in few.steps} == {3}
+
+
+def test_synthetic_rows_keep_their_weight_beside_lent_ones(
+    base: Base, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Course] = []
+
+    def keep(adapted: Adapted, course: Course, *rest: Any) -> Fit:
+        seen.append(course)
+        return Fit(adapted, course, *rest)
+
+    monkeypatch.setattr("lora.causal.fit.Fit", keep)
+    origin = Origin("synthetic", transform="noise", parent="e000", weight=0.5)
+    child = replace(examples(1)[0], id="child", origin=origin)
+    fit_causal(base, schema(), [*examples(60), child], POOL, SETTINGS, teacher=Fake())
+    *_, last = seen
+    assert last.made_weight == pytest.approx(weight_of([child], 60))
+    kinds = Counter(r.kind for r in last.steps[0])
+    assert kinds == {"human": 8, "made": 2, "lent": LENT}
+
+
 def test_a_teacher_that_is_not_there_costs_a_note_and_no_training(base: Base) -> None:
     made = fitted(base, Fake(missing=True))
     assert "nothing is lent: no such base" in made.notes
@@ -123,7 +184,7 @@ def test_a_teacher_that_is_not_there_costs_a_note_and_no_training(base: Base) ->
 def test_lent_rows_teach_beside_people_s(base: Base, tmp_path: Path) -> None:
     alone, taught = fitted(base, None), fitted(base, Fake())
     assert written(tmp_path / "a", alone) != written(tmp_path / "b", taught)
-    assert "40 rows of 40 texts of the pool were lent" in taught.notes, "no span is said to be none"
+    assert f"{3 * LENT} of 40 texts of the pool were lent" in taught.notes, "in three steps"
     assert not any("lent" in note for note in alone.notes)
     assert len(alone.losses) == len(taught.losses)
     assert LENT > 4, "more of them than of synthetic rows: they are real texts"
@@ -182,20 +243,20 @@ def test_which_teacher_it_was_is_in_a_causal_base_s_recipe_alone() -> None:
     assert recipe("minilm", "minilm") == recipe("minilm", "")
 
 
-def test_a_causal_base_is_no_teacher() -> None:
-    teacher = EncoderTeacher(schema(), POOL, Train(base="smollm", teacher="smollm"))
+def test_a_causal_base_is_no_teacher(tmp_path: Path) -> None:
+    teacher = EncoderTeacher(schema(), POOL, Train(base="smollm", teacher="smollm"), tmp_path)
     with pytest.raises(LoraError, match="ANNOTUNE_TRAIN_TEACHER='smollm' is no encoder"):
         teacher(schema().controls[:1], examples(), [])
 
 
 @pytest.mark.model
-def test_the_bundled_encoder_teaches_what_it_learned() -> None:
+def test_the_bundled_encoder_teaches_what_it_learned(tmp_path: Path) -> None:
     whole = read_schema(
         '<View><Text name="t" value="$text"/><Choices name="what" toName="t">'
         '<Choice value="play"/><Choice value="buy"/><Choice value="paint"/></Choices>'
         '<TextArea name="why" toName="t"/></View>'
     )
-    teacher = EncoderTeacher(whole, POOL, Train(base="smollm", steps=3))
+    teacher = EncoderTeacher(whole, POOL, Train(base="smollm", steps=3), tmp_path / "out")
     controls = [c for c in whole.controls if c.name == "what"]
     said = teacher(controls, examples(24), [Inputs(text) for text in POOL])
     verbs = [text["text"].split()[0] for text in POOL]
