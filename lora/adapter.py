@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from lora.errors import BrokenAdapter
+from lora.errors import BrokenAdapter, NewerFormat
 from lora.scores import check_scores
 
 MANIFEST = "manifest.json"
@@ -88,7 +88,8 @@ def _upgraded(path: Path, raw: dict[str, Any]) -> dict[str, Any]:
     since a later one may look like nothing we know. Raises BrokenAdapter, KeyError, TypeError."""
     found, known = raw["format"], 1 + len(UPGRADES)
     if type(found) is not int or not 1 <= found <= known:
-        raise BrokenAdapter(f"{path} has format {found}; this program reads up to {known}")
+        kind = NewerFormat if type(found) is int and found > known else BrokenAdapter
+        raise kind(f"{path} has format {found}; this program reads up to {known}")
     for step in UPGRADES[found - 1 :]:
         raw = step(raw)
     return {**raw, "format": known}

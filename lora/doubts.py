@@ -5,11 +5,13 @@ not have given. Ids, labels and numbers, no texts; written whole, by the job `sy
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from lora.atomic import read_json
+from lora.marks import locked
 from lora.store import ProjectStore
 
 KEPT = 3  # snapshots whose doubts stay; people look at the newest one's
@@ -45,6 +47,18 @@ class Doubts:
     def __init__(self, store: ProjectStore) -> None:
         self._store = store
         self._folder = store.folder / "doubts"
+
+    @contextmanager
+    def looking(self, patience_s: float = 2.0) -> Iterator[bool]:
+        """Hold the project's one place of a look: two would do the same work side by side. Yields
+        False where another process keeps it; the kernel takes it from one that died."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with locked(self._folder / "doubt.lock", patience_s) as free:
+            if not free:
+                yield False
+                return
+            with self._store.place.leased("doubt") as ours:
+                yield ours
 
     def put(self, snapshot: str, found: Sequence[Doubt]) -> bool:
         """Write what is doubted of a snapshot's rows, the worst first; False where that snapshot

@@ -4,6 +4,7 @@ LoraError
 |- BaseUnavailable     the base model is not installed, or its weights are not the pinned ones
 |- BrokenAdapter       an adapter folder is incomplete, altered, or of another base
 |  |- NotTaken         an inference server does not have the version, or not now; its files are fine
+|  |- NewerFormat      a later annotune wrote it; nothing is known against it
 |- BrokenFile          another file of the store holds no JSON
 |- StoreDown           the bucket that holds the store does not answer, or refuses us
 |- Raced               somebody changed a file of the store between our reading and our writing
@@ -51,6 +52,10 @@ class Taken(LoraError):
 
 class NotTaken(BrokenAdapter):
     """An inference server does not serve a version; nothing is known against its files."""
+
+
+class NewerFormat(BrokenAdapter):
+    """A later annotune wrote the adapter, in a format that this one does not read."""
 
 
 class Moved(LoraError):

@@ -50,7 +50,7 @@ def run(store: ProjectStore, snapshot: str, settings: Settings) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Exit 0: written. 2: it cannot be."""
+    """Exit 0: written, or left to another process that is at it. 2: it cannot be."""
     parser = argparse.ArgumentParser(prog="python -m sync.doubt", description=__doc__)
     parser.add_argument("--project", required=True, help="the project's id")
     parser.add_argument("--snapshot", required=True, help="hash of the human snapshot")
@@ -59,8 +59,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     settings = load(os.environ)
     store = open_store(settings, worker=True).project(given.project)
     try:
-        terms = read_terms(settings, store.snapshot(given.snapshot).config)
-        count = run(store, given.snapshot, terms.settings)
+        with Doubts(store).looking() as free:
+            if not free:
+                log.info("another process looks for doubts in this project")
+                return 0
+            terms = read_terms(settings, store.snapshot(given.snapshot).config)
+            count = run(store, given.snapshot, terms.settings)
     except (LoraError, InvalidValue, ValueError, FileNotFoundError) as error:
         log.error("%s", error)
         return 2

@@ -101,7 +101,9 @@ def doubt(project: str, snapshot: str) -> str:
         log = settings.home / "logs" / f"doubt-{project}-{snapshot[:8]}.log"
         run(argv, log, threads=settings.train.threads, timeout_s=settings.queue.timeout_s)
     found = place.get(snapshot)
-    return "its snapshot was forgotten" if found is None else f"{len(found)} answers are doubted"
+    if found is None:
+        return "its snapshot was forgotten, or another worker looks"
+    return f"{len(found)} answers are doubted"
 
 
 def human_version(store: ProjectStore, snapshot: str) -> str | None:
@@ -196,14 +198,13 @@ def _settle(
     store.place.refresh()  # the fit took long: what a bucket holds may be newer
     if quicker := _judged_meanwhile(store, snapshot):
         return quicker
-    current = store.manifest(champion) if champion else None
     frozen = store.snapshot(snapshot)
     terms = read_terms(settings, frozen.config)
     verdict = weigh(
         store,
         snapshot,
         report,
-        current,
+        champion,
         least_blind=settings.gate.least_blind,
         children=makes_children(terms),
     )

@@ -10,7 +10,7 @@ from typing import Any
 
 from label_config.values import Snapshot
 from lora.adapter import Manifest, Recipe, verify
-from lora.errors import BrokenAdapter
+from lora.errors import BrokenAdapter, NewerFormat
 from lora.expansions import Expansions
 from lora.store import ProjectStore
 from sync.budget import FRESH, Look, Stake, next_look, read_looks, take
@@ -21,40 +21,50 @@ def weigh(
     store: ProjectStore,
     snapshot: str,
     report: Mapping[str, Any],
-    champion: Manifest | None,
+    current: str | None,
     *,
     least_blind: int,
     children: bool,
 ) -> Verdict:
-    """The gate's verdict on the candidate of a snapshot. `children`: the project makes synthetic
-    ones, so that a challenger may follow in the same round. Under the trainer's lock."""
+    """The gate's verdict on the candidate of a snapshot, beside the version that is `current`.
+    `children`: the project makes synthetic ones, so that a challenger may follow in the same round.
+    Under the trainer's lock."""
     frozen = store.snapshot(snapshot)
     groups = {e.id: e.group for e in frozen.examples}
+    champion = store.manifest(current) if current else None
+    unseen = current if not report["scores"].get("champion") else None
+    broken = unseen is not None and _is_broken(store, unseen)
     stake = FRESH
-    if int(report["holdout"]) >= least_blind:
+    if int(report["holdout"]) >= least_blind and (unseen is None or broken):
         stake = _take(store, snapshot, frozen, report, champion, children)
     verdict = judge(report, groups, learned(store, frozen, champion), least_blind, stake)
-    if champion and verdict.promote and not report["scores"].get("champion"):
-        return _unseen(store, champion.version, verdict)
-    return verdict
-
-
-def _unseen(store: ProjectStore, champion: str, verdict: Verdict) -> Verdict:
-    """Better than the cold start, and the champion could not be judged beside it: that is enough
-    only where the champion can serve nobody."""
-    gone = champion in store.quarantined()
-    try:
-        verify(store.adapter_folder(champion))
-    except BrokenAdapter:
-        gone = True
-    if gone:
-        return replace(verdict, reason=f"{verdict.reason}; {champion}, which served, is broken")
+    if unseen is None or not verdict.promote:
+        return verdict
+    if broken:
+        return replace(verdict, reason=f"{verdict.reason}; {unseen}, current until now, is broken")
     held = (
-        f"{verdict.reason}; but {champion}, which serves, could not be judged here (the training's "
-        "notes say why) and is to be beaten, too; `annotune promote` puts the new one in all the "
-        "same"
+        f"{verdict.reason}; but {unseen}, which is current, could not be judged here (the "
+        "training's notes say why) and is to be beaten, too; `annotune promote` puts the new one "
+        "in all the same"
     )
     return replace(verdict, promote=False, reason=held)
+
+
+def _is_broken(store: ProjectStore, version: str) -> bool:
+    """Whether a version can serve nobody: then beating the cold start is enough. One that a later
+    annotune wrote, or whose files this user may not read, may serve elsewhere."""
+    if version in store.quarantined():
+        return True
+    try:
+        verify(store.adapter_folder(version))
+    except NewerFormat:
+        return False
+    except BrokenAdapter as error:
+        why = error.__cause__
+        return not isinstance(why, OSError) or isinstance(why, FileNotFoundError)
+    except OSError:
+        return False
+    return False
 
 
 def _take(

@@ -138,6 +138,18 @@ def test_the_job_looks_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert started == ["sync.doubt"]
 
 
+def test_one_process_of_a_project_looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANNOTUNE_HOME", str(tmp_path))
+    store = Store(tmp_path / "store").project("1")
+    snapshot = frozen(store)
+    looked = list[str]()
+    monkeypatch.setattr(doubting, "run", lambda _, digest, __: looked.append(digest) or 0)
+    argv = ["--project", "1", "--snapshot", snapshot]
+    with Doubts(store).looking() as free:
+        assert free and doubting.main(argv) == 0 and not looked
+    assert doubting.main(argv) == 0 and looked == [snapshot]
+
+
 def test_a_snapshot_that_is_gone_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANNOTUNE_HOME", str(tmp_path))
     assert doubting.main(["--project", "1", "--snapshot", "a" * 64]) == 2

@@ -1,5 +1,6 @@
 """The training job ends in the same place wherever it was cut off: one version, one verdict."""
 
+import json
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -104,17 +105,35 @@ def unjudged(snapshot: str) -> Trainer:
     return run
 
 
-def test_what_serves_and_could_not_be_judged_goes_on_serving(
-    store: ProjectStore, snapshot: str, train: Callable[[str, Trainer], str]
+@pytest.mark.parametrize("how", ["its base is missing", "a later annotune's", "unreadable"])
+def test_what_may_serve_and_could_not_be_judged_stays_current(
+    store: ProjectStore,
+    snapshot: str,
+    train: Callable[[str, Trainer], str],
+    monkeypatch: pytest.MonkeyPatch,
+    how: str,
 ) -> None:
-    """The worker lacks its base, say."""
+    """And costs no error budget: it may take rounds until somebody puts the worker right."""
     other = committed(store, 9)
     store.move_current(None, other, "gate", "better")
+    manifest = store.adapter_folder(other) / "manifest.json"
+    if how == "a later annotune's":
+        manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"format": 99}))
+    if how == "unreadable":
+        read = Path.read_text
+
+        def refuse(path: Path, *args: Any, **more: Any) -> str:
+            if path == manifest:
+                raise PermissionError(13, "Permission denied", str(path))
+            return read(path, *args, **more)
+
+        monkeypatch.setattr(Path, "read_text", refuse)
     reason = train(snapshot, unjudged(snapshot))
-    assert f"but {other}, which serves, could not be judged here" in reason
+    assert f"but {other}, which is current, could not be judged here" in reason
     verdict = store.verdict(snapshot)
     assert verdict is not None and verdict["promoted"] is False
     assert store.current().version == other
+    assert not read_looks(store)
 
 
 @pytest.mark.parametrize("how", ["changed", "quarantined"])
@@ -128,7 +147,7 @@ def test_what_nobody_can_load_is_no_hindrance_and_the_verdict_says_so(
     else:
         store.quarantine(other, "it does not load")
     reason = train(snapshot, unjudged(snapshot))
-    assert reason.endswith(f"{other}, which served, is broken")
+    assert reason.endswith(f"{other}, current until now, is broken")
     assert store.current().version != other
 
 
