@@ -18,9 +18,7 @@ from typing import Any, Literal
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.client import Pipeline
-from redis.exceptions import ConnectionError as Unreachable
 from redis.exceptions import RedisError
-from redis.exceptions import TimeoutError as Silent
 from redis.retry import Retry
 from rq import Queue, Worker
 from rq.exceptions import DuplicateJobError, NoSuchJobError
@@ -204,13 +202,21 @@ class _Steady(Worker):
         with _without_redis(f"after {current_job_working_time:.0f} s"):
             super().set_current_job_working_time(current_job_working_time, pipeline)
 
+    def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
+        with _without_redis("before one that took too long is killed, and after a signal"):
+            super().heartbeat(timeout, pipeline)
+
+    def set_shutdown_requested_date(self) -> None:
+        with _without_redis("and is the last one"):
+            super().set_shutdown_requested_date()  # type: ignore[no-untyped-call]
+
 
 @contextmanager
 def _without_redis(job: str) -> Iterator[None]:
     try:
         yield
-    except (Unreachable, Silent) as error:
-        logger.warning("Redis does not answer (%s); the job goes on: %s", type(error).__name__, job)
+    except RedisError as error:  # a full or read-only one answers, and takes no word
+        logger.warning("Redis takes no word (%s); the job goes on: %s", type(error).__name__, job)
 
 
 class _Ours(Job):

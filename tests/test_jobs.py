@@ -123,6 +123,33 @@ def test_a_job_goes_on_while_redis_is_away_and_its_worker_does_the_next_one(
     assert "the job goes on: long" in worker.communicate(timeout=60)[1]
 
 
+@pytest.mark.real
+def test_a_redis_that_takes_no_word_ends_no_job_and_no_worker(tmp_path: Path) -> None:
+    """A full disk makes it read-only; an admin may, too. A signal comes while it is."""
+    redis, made = start_redis(tmp_path / "redis", os.environ), tmp_path / "made"
+    jobs = Jobs(redis.url, "test-full")
+    code = "import sys; from jobs import Jobs\nJobs(sys.argv[1], sys.argv[2]).work(['os.system'])"
+    argv = [sys.executable, "-c", code, jobs.url, jobs.name]
+    worker = subprocess.Popen(
+        argv, cwd=Path(__file__).parents[1], stderr=subprocess.PIPE, text=True
+    )
+    try:
+        jobs.enqueue("os.system", f"touch {made}-begun; sleep 9; touch {made}", job_id="long")
+        _until(Path(f"{made}-begun").exists)
+        with closing(Redis.from_url(redis.url)) as connection:
+            connection.config_set("min-replicas-to-write", 1)
+            time.sleep(6)
+            worker.terminate()
+            _until(made.exists)
+            connection.config_set("min-replicas-to-write", 0)
+        said = worker.communicate(timeout=60)[1]
+    finally:
+        worker.kill()
+        redis.process.stop()
+    assert "Redis takes no word (" in said and "the job goes on: long" in said
+    assert "the job goes on: and is the last one" in said
+
+
 def _until(true: Callable[[], bool], seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while not true():
