@@ -121,9 +121,8 @@ class Service:
         parent = woken[0] if woken else None
         with tracing.span("turn", parent, woken[1:], project=project) as told:
             told.kept = bool(woken)  # others matter where they start something
-            self._turn(project, deletions)
-            seen = self._seen[project]
-            told.tell(decision=seen.decision, problem=bool(seen.problem))
+            trains = self._turn(project, deletions)
+            told.tell(trains=trains, problem=bool(self._seen[project].problem))
 
     def _asked_in(self, project: str) -> list[str]:
         """The trace in which a person asked for a training that is not decided yet."""
@@ -134,8 +133,10 @@ class Service:
         trace = asked.get("trace")
         return [trace] if isinstance(trace, str) else []
 
-    def _turn(self, project: str, deletions: bool) -> None:
+    def _turn(self, project: str, deletions: bool) -> bool:
+        """Whether a training was decided on."""
         seen = self._seen.setdefault(project, _Seen())
+        trains = False
         before, seen.stamp = seen.problem, self.world.store.project(project).stamp()
         sweep = deletions or time.monotonic() - seen.swept_at >= self.world.settings.sync.sweep_s
         try:
@@ -171,13 +172,14 @@ class Service:
                 logger.info("project %s: %s", project, seen.problem or done.decision.reason)
             if done.pushed and done.pushed.switched:
                 logger.info("project %s shows %s", project, done.pushed.version)
-            seen.decision = done.decision.reason
+            seen.decision, trains = done.decision.reason, done.decision.train
             if sweep:
                 seen.swept_at = time.monotonic()
             if done.pushed and done.pushed.left:
                 with self._wake:  # the push stopped at its time budget: go on at once
                     self._nudged.setdefault(project, False)
         seen.turned_at = time.monotonic()
+        return trains
 
     def _rest(self, project: str, seen: _Seen, done: Turn) -> float:
         """How long a project is left alone: longer each time that nothing happened there, since

@@ -20,6 +20,7 @@ import sys
 import time
 import traceback
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType, TracebackType
@@ -75,9 +76,11 @@ class Warm:
             code = self._run(argv[2], argv[3:], env, sink, timeout_s)
             over = True
             return code
-        except Gone as gone:
-            logger.warning("%s; the steps pay their imports again", gone)
+        except (Gone, TimeoutError) as gone:
+            why = str(gone) if isinstance(gone, Gone) else "the warm process says nothing"
+            logger.warning("%s; the steps pay their imports again", why)
             self._off = True
+            self.close()
             return cold(argv, env, sink, timeout_s)
         finally:
             if not over:  # interrupted, say: what was begun ends with the process it came from
@@ -111,7 +114,8 @@ class Warm:
         try:
             return int(self._hear(line, max(0.0, ends - time.monotonic()))["code"])
         except TimeoutError:
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it ended just now
+                os.kill(pid, signal.SIGKILL)
             self._hear(line, READY_S)
             return None
 

@@ -128,6 +128,8 @@ def test_a_turn_goes_on_with_the_trace_of_who_pressed_start_training(
     house.answer(1)
     service.turn("1")
     begun, turn = kept.get_finished_spans()
+    told = dict(turn.attributes or {})
+    assert told == {"annotune.project": "1", "annotune.trains": False, "annotune.problem": False}
     assert turn.parent is not None and begun.context is not None
     assert (turn.name, turn.parent.span_id) == ("turn", begun.context.span_id)
 
@@ -188,11 +190,12 @@ def test_a_job_does_not_wait_for_a_collector_that_is_gone(redis_server: RedisSer
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         gone = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{free.getsockname()[1]}"}
+        gone["OTEL_EXPORTER_OTLP_TIMEOUT"] = "60"
     code = "import sys\nfrom jobs import Jobs\n"
     code += "Jobs(sys.argv[1], sys.argv[2]).enqueue('os.path.exists', 'x', job_id='j')"
     _python(code, redis_server.url, "test-gone", env={})
     within = "import tracing, time\nbegan = time.monotonic()\n" + WORK
-    within += "\nassert time.monotonic() - began < tracing.FLUSH_S + 4"
+    within += "\nassert time.monotonic() - began < 30"
     _python(within, redis_server.url, "test-gone", env=gone)
     with closing(Redis.from_url(redis_server.url)) as connection:
         queue = Queue("test-gone", connection=connection, serializer=JSONSerializer)

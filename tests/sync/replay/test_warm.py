@@ -72,8 +72,8 @@ def test_what_takes_too_long_is_killed_and_the_next_one_is_run(warm: Warm, tmp_p
     log, noted = tmp_path / "log", tmp_path / "pid"
     with started_by(warm):
         run(asked("end", "0"), log, threads=1, timeout_s=60)
-        with pytest.raises(TrainingFailed, match="stopped after 1 s"):
-            run(asked("sleep", str(noted)), log, threads=1, timeout_s=1)
+        with pytest.raises(TrainingFailed, match="stopped after 5 s"):
+            run(asked("sleep", str(noted)), log, threads=1, timeout_s=5)
         assert not psutil.pid_exists(int(noted.read_text()))
         run(asked("end", "0"), log, threads=1, timeout_s=60)
     first, _, last = pids(log)
@@ -99,6 +99,20 @@ def test_killed_it_is_said_and_steps_are_cold_from_then_on(
         run(asked("end", "0"), log, threads=1, timeout_s=60)
     assert "pay their imports again" in caplog.text
     assert pids(log)[-1][0] == pids(log)[-1][1]
+
+
+def test_one_that_says_nothing_is_ended_and_its_step_is_cold(
+    warm: Warm, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    log = tmp_path / "log"
+    with started_by(warm):
+        run(asked("end", "0"), log, threads=1, timeout_s=60)
+        assert warm._process is not None
+        process = warm._process
+        process.send_signal(signal.SIGSTOP)
+        run(asked("end", "0"), log, threads=1, timeout_s=5)
+    assert "says nothing; the steps pay their imports again" in caplog.text
+    assert pids(log)[-1][0] == pids(log)[-1][1] and process.poll() is not None
 
 
 @pytest.mark.parametrize("who", ["interrupt", "kill"])
