@@ -19,32 +19,32 @@ SILENT: frozenset[Form] = frozenset({"spans", "ordinal", "number", "pair"})
 """What an encoder cannot say before the first training."""
 
 QUALITY = (
-    "of seven intents MiniLM (22 M weights) got .964 right after 100 answers and .870 before any, "
-    "SmolLM2-135M .907 and .793"
+    "of seven intents MiniLM (22 M weights) got .953 right after 100 answers and .864 before any, "
+    "SmolLM2-135M .937 and .786"
 )
-"""fewshot.jsonl, snips 100, `ours` (mean of four seeds, fit 4) and `cold`, 700 rows; causal.jsonl,
-snips, `causal`, n 100 and 0 (one seed, fit 1 and prompt 1), 300 of the same test rows."""
+"""causal.json, snips, n 100 and 0, `encoder` and `causal`: 300 test rows, three seeds."""
 PACE = (
-    "without a GPU a choice took MiniLM 2 ms and SmolLM2-135M 65 to 77, a training on 100 answers "
-    "SmolLM2-135M 220 s"
+    "without a GPU a choice took MiniLM 2 ms and SmolLM2-135M 65 to 78, a training on 100 answers "
+    "27 s and 389 s"
 )
 """predict.json, engine, snips, `ours, merged` (440 rows/s); causal.jsonl, snips, cpu_s: `answer` of
-300 rows with n 0 and 100, `fit` with n 100. None has an encoder's training of choices alone: in
-fewshot.jsonl, snips 100, `ours` has spans too and took 58 to 118 s of a busy machine."""
+300 rows with n 0 and 100, `fit` with n 100, of both bases."""
 WRITES = (
-    "what is written comes token by token, without a GPU 58 ms each from SmolLM2-135M, 13 where "
+    "what is written comes token by token, without a GPU 58 ms each from SmolLM2-135M, 11 where "
     "eight are under way"
 )
 """The first in no results file, but in ../shared/reference/models.md (one thread, bf16);
-causal-speed.json, decoding, batch 8, `ours` (79.3 tokens/s, the prompts' time included)."""
+causal-speed.json, decoding, batch 8, `ours` (87.2 tokens/s, the prompts' time included)."""
 SPANS = (
     "an encoder marks spans in the pass that reads the text, without a GPU 3 ms for MiniLM; a "
     "causal base writes them token by token, 58 ms each for SmolLM2-135M"
 )
 """predict.json, engine_with_heads (331.9 rows/s with 7 intents and 39 slots); as WRITES."""
-LISTS = "77 labels take a causal base 1.65 to 4.9 times as long as 7, an encoder no longer"
-"""causal-speed.json, scoring, 77_over_7_read and _known; predict.json, labels, 77 over 7 (.99 to
-1.10)."""
+LISTS = (
+    "77 labels take a causal base 1.7 times as long as 7, before its first adapter 3 times, an "
+    "encoder no longer"
+)
+"""causal-speed.json, taught, ratios; predict.json, labels, 77 over 7 (.99 to 1.10)."""
 
 
 @dataclass(frozen=True)
