@@ -193,30 +193,30 @@ class _Steady(Worker):
     Redis that is not taken. A training needs Redis for nothing before it is done."""
 
     def maintain_heartbeats(self, job: Job) -> None:
-        with _without_redis(job.id):
+        with _without_redis(f"job {job.id} goes on"):
             super().maintain_heartbeats(job)
 
     def set_current_job_working_time(
         self, current_job_working_time: float, pipeline: Pipeline | None = None
     ) -> None:
-        with _without_redis(f"after {current_job_working_time:.0f} s"):
+        with _without_redis(f"the job goes on after {current_job_working_time:.0f} s"):
             super().set_current_job_working_time(current_job_working_time, pipeline)
 
     def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
-        with _without_redis("before one that took too long is killed, and after a signal"):
+        with _without_redis("the worker goes on"):
             super().heartbeat(timeout, pipeline)
 
     def set_shutdown_requested_date(self) -> None:
-        with _without_redis("and is the last one"):
+        with _without_redis("told to stop, the worker ends its job first"):
             super().set_shutdown_requested_date()  # type: ignore[no-untyped-call]
 
 
 @contextmanager
-def _without_redis(job: str) -> Iterator[None]:
+def _without_redis(then: str) -> Iterator[None]:
     try:
         yield
     except RedisError as error:  # a full or read-only one answers, and takes no word
-        logger.warning("Redis takes no word (%s); the job goes on: %s", type(error).__name__, job)
+        logger.warning("Redis takes no word (%s); %s", type(error).__name__, then)
 
 
 class _Ours(Job):

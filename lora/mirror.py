@@ -7,7 +7,7 @@ a version's manifest is there last: what a kill leaves half-done is debris that 
 
     manifests/<version>/manifest.json   of every complete version, whether its files are here or not
     numbers/v7                          (in the bucket) who got number 7
-    train.lease, expand.lease           (in the bucket) who trains, renewed while it does
+    train.lease and others              (in the bucket) who trains, renewed while it does
 """
 
 from __future__ import annotations

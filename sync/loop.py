@@ -315,13 +315,15 @@ def show_again(world: World, project: str, terms: Terms, look: bool) -> None:
 
 def push_predictions(world: World, project: str, terms: Terms) -> Pushed | None:
     """Give Label Studio the serving version's predictions, in the order that teaches most; None
-    while the project is being connected, which names the backend's title, too.
+    while the project is being connected, which names the backend's title, too, or another sync on
+    this log gives them.
 
     Raises BackendDown.
     """
     store = world.store.project(project)
-    with store.connecting(patience_s=0) as free:
-        if not free:
+    place = f"push {project}"
+    with store.connecting(patience_s=0) as free, world.log.alone(place) as alone:
+        if not free or not alone:
             return None
         version = world.backend.version(project, terms.config)
         pushed = push(world.log, world.studio, project, terms, version)

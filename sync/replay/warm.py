@@ -116,7 +116,10 @@ class Warm:
         except TimeoutError:
             with suppress(ProcessLookupError):  # it ended just now
                 os.kill(pid, signal.SIGKILL)
-            self._hear(line, READY_S)
+            try:
+                self._hear(line, READY_S)
+            except (Gone, TimeoutError):
+                self.close()  # the next step begins another
             return None
 
     def _begin(self, env: Mapping[str, str]) -> socket.socket:

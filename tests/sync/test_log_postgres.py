@@ -23,7 +23,7 @@ from sync.log_audit import Entry, enter
 from sync.log_engine import open_engine, transaction, writer
 from sync.log_tables import SCHEMA_VERSION
 from sync.log_upgrade import STEPS, upgrade
-from sync.loop import HeardElsewhere, hear
+from sync.loop import HeardElsewhere, hear, turn
 from sync.studio_values import SeenAnnotation, TaskState
 from tests.postgres import PASSWORD, QUOTED, Postgres, until
 from tests.sync.house import House, open_house
@@ -206,6 +206,17 @@ def test_two_hosts_do_not_read_a_project_into_the_log_at_once(far: House) -> Non
         hear(far.world, "1", sweep=False)
     beyond.close()
     hear(far.world, "1", sweep=False)
+
+
+def test_two_hosts_do_not_show_the_predictions_of_a_project_at_once(far: House) -> None:
+    """Label Studio adds predictions, it does not replace them: each would be there twice."""
+    connect(far.world, "1")
+    beyond = Log(far.world.settings.log_url)
+    with beyond.alone("push 1"):
+        assert turn(far.world, "1").pushed is None
+    beyond.close()
+    pushed = turn(far.world, "1").pushed
+    assert pushed is not None and pushed.shown
 
 
 # ---- a project that it has no statistics of
