@@ -26,6 +26,7 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 from rq.worker import BaseWorker
 
+import log_lines
 import tracing
 
 logger = logging.getLogger(__name__)
@@ -111,7 +112,8 @@ class Jobs:
                     meta={tracing.HEADER: carried} if carried else None,
                 )
             except DuplicateJobError:
-                pass  # it waits or runs: that is what was asked for
+                return job_id  # it waits or runs: that is what was asked for
+        logger.info("queued job %s", job_id, extra={"job": job_id})
         return job_id
 
     def state(self, job_id: str) -> tuple[State, float]:
@@ -237,7 +239,8 @@ class _Ours(Job):
         parent = self.meta.get(tracing.HEADER)
         tracing.start("annotune-worker", os.environ)
         try:
-            with tracing.span("job", parent if isinstance(parent, str) else None, job=self.id):
+            given = parent if isinstance(parent, str) else None
+            with log_lines.of_job(self.id), tracing.span("job", given, job=self.id):
                 return super().perform()
         finally:
             tracing.flush()

@@ -1,7 +1,7 @@
 """Settings: frozen dataclasses, and `load`, the only reader of settings from the environment.
 
-Every variable is named ANNOTUNE_<SECTION>_<FIELD>, for instance ANNOTUNE_TRAIN_EVERY=50. A value
-that must stay secret may come from a file instead: ANNOTUNE_STUDIO_TOKEN_FILE=/run/secrets/token.
+Each is named ANNOTUNE_<SECTION>_<FIELD>; a secret value may come from a file instead, say
+ANNOTUNE_STUDIO_TOKEN_FILE=/run/secrets/token.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from settings_augment import wrong_with
 from settings_backup import Backup as Backup
 from settings_backup import wrong_with_backups
 from settings_guard import unguarded
+from settings_log import Log as Log
 from settings_page import Page as Page
 from settings_store import S3 as S3
 from settings_store import bucket_of, folder_of, wrong_with_store
@@ -234,6 +235,7 @@ class Settings:
     page: Page = field(default_factory=Page)
     backup: Backup = field(default_factory=Backup)
     s3: S3 = field(default_factory=S3)
+    log: Log = field(default_factory=Log)
 
     @property
     def store(self) -> Path:
@@ -265,6 +267,7 @@ SECTIONS: dict[str, type] = {
     "page": Page,
     "backup": Backup,
     "s3": S3,
+    "log": Log,
 }
 
 
@@ -346,11 +349,9 @@ def _check(s: Settings) -> None:
     if s.train.every < 1 or s.train.steps < 0 or s.train.rank < 1:
         raise InvalidSetting("ANNOTUNE_TRAIN_EVERY and _RANK must be 1 or more, _STEPS 0 or more")
     _check_causal(s.train)
-    wrong = wrong_with(s.augment) or wrong_with_backups(s.backup)
-    if wrong := wrong or wrong_with_store(s.place, s.s3):
+    wrong = wrong_with(s.augment) or wrong_with_backups(s.backup) or s.log.wrong
+    if wrong := wrong or wrong_with_store(s.place, s.s3) or unguarded(s):
         raise InvalidSetting(wrong)
-    if open_door := unguarded(s):
-        raise InvalidSetting(open_door)
 
 
 def _check_engine(backend: Backend) -> None:

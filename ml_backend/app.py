@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import logging
 import time
-import uuid
 
 from flask import Flask, Response, g, jsonify, request
 
+import log_lines
 from label_config import Schema
 from label_config.fetch import Fetcher
 from ml_backend import faults
@@ -72,7 +72,7 @@ def _guard(app: Flask, auth: BasicAuth, metrics: Metrics) -> None:
 
     @app.before_request
     def enter() -> Response | None:
-        g.request_id, g.began = uuid.uuid4().hex[:12], time.monotonic()
+        g.request_id, g.began = log_lines.new_request(), time.monotonic()
         if request.endpoint == "root" or auth.allows(request.headers.get("Authorization")):
             return None
         return faults.answer_error(

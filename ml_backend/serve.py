@@ -17,6 +17,7 @@ from typing import cast
 
 from flask import Flask
 
+import log_lines
 import tracing
 from jobs import Jobs
 from lora.base import Base, load_base, load_reader
@@ -38,7 +39,7 @@ log = logging.getLogger(__name__)
 
 def main(environ: Mapping[str, str]) -> int:
     """Serve until SIGTERM or Ctrl-C; 0 when stopped so, 2 on a bad setting, 1 on a taken port."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    log_lines.set_up(environ)
     try:
         settings = load(environ)
     except InvalidSetting as error:

@@ -21,6 +21,7 @@ from typing import Any
 
 import click
 
+import log_lines
 import tracing
 from label_config.templates import load_template, template_names
 from settings import InvalidSetting, Settings, load
@@ -42,7 +43,7 @@ from sync.prompt import prompt
 from sync.service import serve
 from sync.status import status
 from sync.studio_values import NoSuchProject
-from sync.trainings import in_words, running
+from sync.trainings import in_numbers, running
 from sync.up import commands
 from sync.watch import watch
 
@@ -80,13 +81,7 @@ def main(ctx: click.Context, env_file: str | None) -> None:
     """
     os.environ.update(_environment(env_file))  # children and jobs read the same settings
     ctx.obj = load(os.environ)
-    logging.basicConfig(
-        level=logging.INFO,
-        format="%(asctime)s %(levelname)s %(name)s %(message)s",
-        stream=sys.stderr,
-    )
-    for talkative in ("httpx", "botocore"):  # a line a request, a line a client
-        logging.getLogger(talkative).setLevel(logging.WARNING)
+    log_lines.set_up(os.environ)
 
 
 def _say_what_is_open(settings: Settings) -> None:
@@ -161,7 +156,7 @@ def status_(ctx: click.Context, project: str | None, on: bool, json_: bool) -> N
         if project is None:
             return [status(world, p) for p in world.log.connected()]
         now = running(world.store.project(project), None) if on else None
-        return status(world, project) | ({"progress": in_words(now)} if now else {})
+        return status(world, project) | (in_numbers(now) if now else {})
 
     if on:
         with suppress(KeyboardInterrupt):

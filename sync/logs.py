@@ -18,7 +18,7 @@ PROCESSES = ("backend", "sync", "worker")
 LARGEST = 20_000_000  # bytes of a log; one older part of as many is kept beside it
 TAIL = 1_000_000  # bytes at its end that are looked at for the last lines
 LOOK_S = 0.3
-AT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
+AT = re.compile(r'(?:{"at": ")?(\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d[.,]?\d*)')
 
 
 class NoLogs(Exception):
@@ -63,7 +63,8 @@ def last_lines(home: Path, processes: Sequence[str], count: int) -> list[Line]:
     for process in processes:
         at = ""
         for text in tail(_existing(home, process)):
-            at = text[:23] if AT.match(text) else at  # a traceback's lines stay with their first
+            begins = AT.match(text)  # a traceback's lines stay with their first
+            at = begins[1].replace("T", " ").replace(",", ".") if begins else at
             found.append((at, Line(process, text)))
     found.sort(key=lambda pair: pair[0])
     return [line for _, line in found[-count:]] if count else []

@@ -21,6 +21,7 @@ from typing import Any
 from flask import Blueprint, Flask, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException
 
+import log_lines
 import tracing
 from metering import Metering
 from sync.log_engine import LogDown
@@ -86,7 +87,7 @@ def create_app(
 
     @app.before_request
     def enter() -> tuple[Response, int] | None:
-        g.began = time.monotonic()
+        g.request_id, g.began = log_lines.new_request(), time.monotonic()
         if request.endpoint == "show_health" or (page and request.blueprint == page.name):
             return None
         if trusted():
@@ -97,6 +98,7 @@ def create_app(
     def leave(response: Response) -> Response:
         took = time.monotonic() - g.began
         numbers.answered(request.endpoint or "unknown", response.status_code, took)
+        response.headers["X-Request-Id"] = g.request_id
         return response
 
     @app.get("/metrics", endpoint="metrics")
@@ -146,8 +148,10 @@ def _failed(error: Exception) -> tuple[Response, int]:
     if isinstance(error, LogDown):  # the operators' page reads the log; it names no values
         return jsonify(error=str(error)), 503
     frames = "".join(traceback.format_tb(error.__traceback__))
-    logger.error("a webhook failed: %s\n%s", type(error).__name__, frames)
-    return jsonify(error="this request failed inside; the log has it"), 500
+    number = g.get("request_id", "")
+    logger.error("request %s failed: %s\n%s", number, type(error).__name__, frames)
+    told = "this request failed inside; the log has it under its request id"
+    return jsonify(error=told, request_id=number), 500
 
 
 def _digest(text: str) -> bytes:

@@ -9,6 +9,7 @@ from typing import Any
 import click
 from rich.console import Console
 from rich.markup import escape
+from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from label_config.controls import WITHOUT_LABELS
@@ -62,6 +63,8 @@ def status(json_: bool, values: Mapping[str, Any]) -> None:
     for key, value in values.items():
         if key == "refused":
             click.echo(f"{key:16} {_refused(value)}")
+        elif key == "done":
+            _bar(value)
         elif key != "last_verdict":
             click.echo(f"{key.replace('_', ' '):16} {_plain(value)}")
     verdict = values.get("last_verdict")
@@ -69,6 +72,13 @@ def status(json_: bool, values: Mapping[str, Any]) -> None:
         word = "waits" if verdict.get("waits") else "kept back"
         word = "promoted" if verdict["promoted"] else word
         click.echo(f"{'last verdict':16} {verdict['version']} {word}: {verdict['reason']}")
+
+
+def _bar(share: float) -> None:
+    """How much of a training is done, on a terminal; the words before it say so, too."""
+    console = Console()
+    if console.is_terminal:
+        console.print(" " * 16, ProgressBar(1.0, share, width=40))
 
 
 def _refused(value: Mapping[str, Any] | None) -> str:
@@ -113,10 +123,18 @@ def audit(json_: bool, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _table(keys: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
-    table = Table(*[k.replace("_", " ") for k in keys])
-    for row in rows:
-        table.add_row(*[escape(_plain(row.get(k))) for k in keys])
-    Console().print(table)
+    """A table on a terminal; elsewhere a line a row, tabs between its cells."""
+    heads = [k.replace("_", " ") for k in keys]
+    cells = [[_plain(row.get(k)) for k in keys] for row in rows]
+    console = Console()
+    if not console.is_terminal:
+        for line in (heads, *cells):
+            click.echo("\t".join(" ".join(cell.split()) for cell in line))
+        return
+    table = Table(*heads)
+    for line in cells:
+        table.add_row(*map(escape, line))
+    console.print(table)
 
 
 def _plain(value: Any) -> str:

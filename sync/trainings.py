@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +69,13 @@ def running(store: ProjectStore, snapshot: str | None) -> dict[str, Any] | None:
     return {"stage": "start", **noted}
 
 
-def in_words(told: dict[str, Any]) -> str:
+def in_numbers(told: Mapping[str, Any]) -> dict[str, Any]:
+    """`progress`: one line of `running`; `done`: the share of the fit's steps, where it counts."""
+    of = told.get("of")
+    return {"progress": in_words(told)} | ({"done": told["step"] / of} if of else {})
+
+
+def in_words(told: Mapping[str, Any]) -> str:
     """One line of `running`."""
     parts = [STAGES.get(told["stage"], str(told["stage"]))]
     if told.get("of"):

@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 
 from lora.adapter import Recipe
 from lora.store import Store
-from sync import bootstrap, show
+from sync import bootstrap
 from sync.cli import main
 from sync.log import Log
 from sync.loop import World
@@ -87,18 +87,6 @@ def test_every_command_has_help_and_json(run: Run) -> None:
         shown = run(name, "--help")
         assert shown.exit_code == 0 and "--json" in shown.output
         assert len(shown.output.splitlines()) > 4
-
-
-def test_status_tells_people_what_was_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    told = {"requests": 3, "why": {"overloaded": 2, "not ready": 1}, "last": "full"}
-    show.status(False, {"refused": {**told, "rows": 2, "controls": {"intent": "no likelihoods"}}})
-    show.status(False, {"refused": None})
-    assert capsys.readouterr().out.splitlines() == [
-        "refused          3 requests of all projects since its start (1 not ready, 2 overloaded); "
-        "the last: full; 2 rows by the inference server; "
-        "intent is left to people: no likelihoods",
-        "refused          -",
-    ]
 
 
 def test_status_of_a_project_nobody_connected_says_how_to(run: Run) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import threading
 from pathlib import Path
@@ -27,6 +28,14 @@ def test_lines_come_in_the_order_of_time_and_a_traceback_stays_together(tmp_path
     assert [line.text.split()[-1] for line in found] == ["a", "b", "x", "KeyError", "d"]
     assert found[0].process == "sync"
     assert last_lines(tmp_path, ["backend", "sync"], 2) == found[-2:]
+
+
+def test_lines_of_json_are_put_in_order_too(tmp_path: Path) -> None:
+    for process, second in (("sync", 1), ("backend", 2), ("sync", 3)):
+        at = f"2026-11-23T05:00:0{second}.5+00:00"
+        written(tmp_path, process, json.dumps({"at": at, "message": second}) + "\n")
+    found = last_lines(tmp_path, ["backend", "sync"], 10)
+    assert [json.loads(line.text)["message"] for line in found] == [1, 2, 3]
 
 
 def test_a_log_that_nobody_writes_says_who_would(tmp_path: Path) -> None:

@@ -111,8 +111,11 @@ def test_what_fails_inside_is_said_in_json_without_its_words(
     client = create_app("s3cret", nudge, dict).test_client()
     body = {"project": {"id": 3}}
     answer = client.post("/webhook", json=body, headers={SECRET_HEADER: "s3cret"})
-    assert (answer.status_code, list(answer.json or {})) == (500, ["error"])
-    assert text not in answer.text + caplog.text and "RuntimeError" in caplog.text
+    told = answer.json or {}
+    assert (answer.status_code, sorted(told)) == (500, ["error", "request_id"])
+    assert told["request_id"] == answer.headers["X-Request-Id"]
+    assert f"request {told['request_id']} failed: RuntimeError" in caplog.text
+    assert text not in answer.text + caplog.text
     missing = client.get("/elsewhere", headers={SECRET_HEADER: "s3cret"})
     assert (missing.status_code, list(missing.json or {})) == (404, ["error"])
 
