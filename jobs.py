@@ -31,6 +31,7 @@ import tracing
 
 logger = logging.getLogger(__name__)
 
+STALE_S = 120.0  # a worker says that it lives every few seconds, and once a job a minute
 CONNECT_S = 0.4  # a caller in a request must hear "down" within half a second
 
 State = Literal["waiting", "started", "ended", "unknown"]
@@ -62,6 +63,11 @@ class QueueSeen:
     waiting: int
     failed: int
     workers: tuple[WorkerSeen, ...]
+
+    @property
+    def alive(self) -> tuple[WorkerSeen, ...]:
+        """The workers that were heard lately."""
+        return tuple(w for w in self.workers if w.quiet_s < STALE_S)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from sync.backend_client import BackendClient
 from sync.log import Log
 from sync.loop import World
 from sync.restore import refuse_half
+from sync.service_client import SyncClient
 from sync.studio import Studio
 from sync.terms import check_addresses
 
@@ -42,6 +43,7 @@ def build(settings: Settings) -> World:
         backend=BackendClient(
             settings.backend.url.rstrip("/"), settings.backend.user, settings.backend.password
         ),
+        service=SyncClient(settings.sync.url.rstrip("/"), settings.sync.secret),
     )
 
 

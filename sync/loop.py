@@ -32,6 +32,7 @@ from sync.pull import Changes, Memory, pull
 from sync.push import Pushed, push, retire
 from sync.resting import drift, plateau
 from sync.review import Reviewer
+from sync.service_client import SyncClient
 from sync.studio_values import ProjectInfo, StudioError, StudioLike
 from sync.tabs import keep_tabs
 from sync.terms import Terms, read_terms, terms_or_default
@@ -61,6 +62,8 @@ class World:
     studio: StudioLike
     jobs: Jobs
     backend: BackendClient
+    service: SyncClient | None = None
+    """The running sync, for other processes that say how it is."""
     published: dict[Path, int] = field(default_factory=dict)
     """By project's folder: `Log.drawn` of the blind list that this process published last."""
     memory: Memory = field(default_factory=dict)

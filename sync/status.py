@@ -16,9 +16,13 @@ from sync.hooks import trouble
 from sync.loop import World, time_to_train
 from sync.ordered import order_of
 from sync.readings import by_task, rate_of, read_answers
+from sync.service_client import SyncDown
 from sync.studio_values import StudioError
 from sync.terms import Terms, terms_or_default
 
+NO_WORKER = (
+    "no worker is alive at the queue, so nothing is trained: annotune up, or annotune worker"
+)
 WAITS = "changes are heard by asking alone, until a running sync sets it up again"
 
 
@@ -74,7 +78,8 @@ def status(world: World, project: str, ask: bool = True) -> dict[str, Any]:
 def _neighbours(
     world: World, project: str, config: str
 ) -> tuple[str | None, dict[str, Any] | None, str, list[str]]:
-    """What serves, what was refused, the label config as it is now, and who does not answer."""
+    """What serves, what was refused, the label config as it is now, and what is wrong with
+    whom."""
     serving, refused, problems = None, None, list[str]()
     try:
         config = world.studio.project(project).config
@@ -85,8 +90,13 @@ def _neighbours(
     except (BackendDown, StudioError) as down:
         problems.append(str(down))
     try:
-        world.jobs.depth()
+        problems += [] if world.jobs.look().alive else [NO_WORKER]
     except QueueDown as down:
+        problems.append(str(down))
+    try:
+        found = world.service.problem(project) if world.service else None
+        problems += [found] if found and found not in problems else []
+    except SyncDown as down:
         problems.append(str(down))
     return serving, refused, config, problems
 

@@ -11,8 +11,6 @@ from settings_guard import is_loopback
 from sync.doctor.finding import Finding, ok, problem, warning
 from sync.doctor.studio import clock
 
-STALE_S = 120.0  # a worker says that it lives every few seconds, and once a job a minute
-
 
 def queue(settings: Settings, jobs: Jobs) -> Iterator[Finding]:
     """Reached, with a password where it needs one, on time, and with a worker alive."""
@@ -34,8 +32,8 @@ def queue(settings: Settings, jobs: Jobs) -> Iterator[Finding]:
     else:
         fix = "requirepass in redis.conf, then ANNOTUNE_QUEUE_URL=redis://:PASSWORD@HOST:6379/0"
         yield problem("redis password", f"{host} answers without a password", fix)
-    alive = [w for w in seen.workers if w.quiet_s < STALE_S]
     start = "start one: annotune up, or: annotune worker; its log: annotune logs --process worker"
+    alive = seen.alive
     if alive:
         words = ", ".join(f"{w.name[:40]} {w.state}" for w in alive[:5])
         yield ok("worker", f"{len(alive)} alive on queue {settings.queue.name}: {words}", 7)

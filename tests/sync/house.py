@@ -35,6 +35,7 @@ class FakeJobs:
     down: bool = False
     queued: list[tuple[str, ...]] = field(default_factory=list)
     states: dict[str, tuple[State, float]] = field(default_factory=dict)
+    workers: tuple[WorkerSeen, ...] = (WorkerSeen("w1", "idle", 1.0),)
 
     def _check(self) -> None:
         if self.down:
@@ -59,8 +60,7 @@ class FakeJobs:
 
     def look(self) -> QueueSeen:
         self._check()
-        worker = WorkerSeen("w1", "idle", 1.0)
-        return QueueSeen("redis 7", datetime.now(timezone.utc), len(self.queued), 0, (worker,))
+        return QueueSeen("redis 7", datetime.now(timezone.utc), len(self.queued), 0, self.workers)
 
     def all_are(self, state: State, seconds: float = 0.0) -> None:
         self.states = {job: (state, seconds) for job in self.states}

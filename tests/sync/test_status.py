@@ -5,9 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import waitress
+
 from sync.connect import connect
 from sync.loop import turn
+from sync.receiver import create_app
+from sync.service_client import SyncClient
 from sync.status import status
+from tests.served import served
 from tests.sync.house import House
 
 
@@ -45,6 +50,31 @@ def test_status_says_what_the_backend_refused(house: House) -> None:
         "rows": 2,
         "controls": {"intent": "no likelihoods"},
     }
+
+
+def test_status_says_that_nothing_runs(house: House) -> None:
+    connect(house.world, "1")
+    world = replace(house.world, service=SyncClient("http://127.0.0.1:9", "s3cret"))
+    house.jobs.workers = ()
+    worker, sync = status(world, "1")["problems"]
+    assert "no worker is alive at the queue" in worker and "annotune worker" in worker
+    assert "sync at http://127.0.0.1:9 does not answer /health" in sync and "annotune up" in sync
+
+
+def test_status_says_what_the_running_sync_ran_into(house: House) -> None:
+    connect(house.world, "1")
+    told: dict[str, Any] = {"status": "UP", "log": "answers", "projects": {"1": {"problem": None}}}
+    app = create_app("s3cret", lambda *_: True, lambda: told)
+    with served(waitress.create_server(app, host="127.0.0.1", port=0)) as url:
+        sync = SyncClient(url, "s3cret")
+        world = replace(house.world, service=sync)
+        assert status(world, "1")["problems"] == []
+        told["projects"]["1"]["problem"] = "No space left on device: /data/log.db"
+        assert status(world, "1")["problems"] == ["No space left on device: /data/log.db"]
+        told["log"] = "the log at db does not answer"
+        assert status(world, "1")["problems"] == ["the log at db does not answer"]
+        stranger = replace(world, service=replace(sync, secret="other"))
+        assert status(stranger, "1")["problems"] == []
 
 
 def test_status_says_how_tasks_are_ordered(house: House) -> None:
