@@ -17,6 +17,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 import listening
+from lora.marks import Waiting
 from lora.progress import Progress
 from lora.store import ProjectStore
 from sync.receiver import LARGEST, Secret
@@ -237,6 +238,24 @@ def test_every_action_is_done_and_signed(desk: Desk, opened: Opened) -> None:
     assert PASSWORD not in page.content()
     page.get_by_role("button", name="Sign out").click()
     page.get_by_role("button", name="Sign in").wait_for()
+
+
+def test_a_person_lets_in_what_waits_for_one_by_name(desk: Desk, opened: Opened) -> None:
+    """A regulated project's, whose gate said yes."""
+    store = desk.store
+    made = next(m for m in store.versions() if m.number == 2)
+    wanted, serving, since = made.version, store.current().version, "2026-11-23T05:00:00+00:00"
+    why = "it beats the cold start"
+    store.wait_for_person(Waiting(wanted, serving, made.recipe.snapshot, why, since))
+    page = opened()
+    page.get_by_text("waits for a named person").first.wait_for()
+    page.locator("#look-waiting").click()
+    page.get_by_label("Your name").fill("Dr. Grace Hopper")
+    page.get_by_label("Why").fill("read all of it")
+    page.locator("#promote").click()
+    page.get_by_text("v2 serves now").wait_for()
+    assert (store.current().version, store.current().by) == (wanted, "Dr. Grace Hopper")
+    assert page.get_by_text("waits for a named person").count() == 0 and store.waiting() is None
 
 
 def test_it_works_without_scripts(browser: Browser, desk: Desk) -> None:
