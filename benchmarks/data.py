@@ -6,11 +6,13 @@ ANNOTUNE_SHARED names the folder that holds `data/` (default: ../shared beside t
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import random
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import quoteattr
@@ -56,10 +58,21 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines() if line.strip()]
 
 
-def load_split(name: str, train: str = "train", test: str = "test") -> Split:
+@cache
+def digest_of_files(name: str, files: tuple[str, ...]) -> str:
+    """Eight hex digits that change with any of a set's files; read once a process."""
+    found = hashlib.sha256()
+    for file in files:
+        plain = shared() / name / f"{file}.jsonl"
+        raw = (plain if plain.exists() else Path(f"{plain}.gz")).read_bytes()
+        found.update(hashlib.sha256(raw).digest())
+    return found.hexdigest()[:8]
+
+
+def load_split(name: str, train: str = "train", tests: Sequence[str] = ("test",)) -> Split:
     """A data set, its train rows without those whose normalised text is a test row's."""
     folder = shared() / name
-    judged = read_rows(folder / f"{test}.jsonl")
+    judged = [row for test in tests for row in read_rows(folder / f"{test}.jsonl")]
     seen = {_norm(r["text"]) for r in judged}
     every = read_rows(folder / f"{train}.jsonl")
     kept = [r for r in every if _norm(r["text"]) not in seen]

@@ -3,11 +3,11 @@
     python -m benchmarks.ece [--only snips,mts_notes] [--seeds 0,1] [--folds 0,2,3]
                              [--until 23:30] [--table]
 
-200 random train rows are the answers, up to 1,500 others the pool, and at most 400 random rows of
-the test file are asked (of purchase_card 1,000, see MORE): as served by default (0 folds), and
+200 random train rows are the answers, up to 1,500 others the pool, and 400 random rows of the test
+file are asked (all rows where answers are uncertain, see MORE): as served by default (0 folds), and
 calibrated out of fold, as ANNOTUNE_TRAIN_FOLDS does it. Every cell (set, seed, folds) is written to
-results/ece.jsonl as soon as it is done, and not run again while fit and calibration are current:
-stop and start as you like. Nothing is chosen here.
+results/ece.jsonl as soon as it is done, and not run again while fit, calibration, the set's files
+and the number of rows asked are the same: stop and start as you like. Nothing is chosen here.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.causal import add_cell, listed, next_time, read_cells
+from benchmarks.data import digest_of_files, read_rows, shared
 from benchmarks.ece_table import as_table, summarise
 from benchmarks.report import RESULTS, machine, write
 from lora.recipe import CALIBRATION, FIT
@@ -34,23 +36,41 @@ SETS = ("snips", "purchase_card", "mts_notes", "sms_spam", "banking77", "cuad_cl
 SEEDS = (0, 1, 2)
 FOLDS = (0, 2, 3)
 ANSWERS, ASKED = 200, 400
-MORE = {"purchase_card": 1000}
+ALL = sys.maxsize
+MORE = {name: ALL for name in ("purchase_card", "mts_notes", "banking77", "cuad_clauses")}
 """Where answers are so uncertain that on 400 rows luck alone leaves about the goal."""
+TESTS = {"mts_notes": ("test", "test2")}
+"""Where there is more than one test file; mts_notes has its two published ones of 200 rows."""
 
 Key = tuple[str, int, int]
 """Set, seed, folds."""
 
 
 def done(path: Path) -> dict[Key, Mapping[str, Any]]:
-    """The finished cells of this fit and, where there are folds, this calibration."""
+    """The finished cells of these files and as many rows, this fit and, where there are folds, this
+    calibration."""
     return {
-        (c["set"], c["seed"], c["folds"]): c for c in read_cells(path) if c["by"] == by(c["folds"])
+        (c["set"], c["seed"], c["folds"]): c
+        for c in read_cells(path)
+        if c["by"] == by(c["set"], c["folds"]) and c["n"] == asked(c["set"])
     }
 
 
-def by(folds: int) -> str:
+def by(name: str, folds: int) -> str:
     """What a cell was made with."""
-    return f"fit {FIT}" + (f", calibration {CALIBRATION}" if folds else "")
+    files = digest_of_files(name, ("train", *tests_of(name)))
+    return f"fit {FIT}" + (f", calibration {CALIBRATION}" if folds else "") + f", files {files}"
+
+
+def tests_of(name: str) -> tuple[str, ...]:
+    return TESTS.get(name, ("test",))
+
+
+@cache
+def asked(name: str) -> int:
+    """How many test rows are asked."""
+    rows = sum(len(read_rows(shared() / name / f"{test}.jsonl")) for test in tests_of(name))
+    return min(MORE.get(name, ASKED), rows)
 
 
 def missing(
@@ -80,10 +100,10 @@ def run_all(base: Base, todo: Sequence[Key], path: Path, until: datetime | None)
             return
         began = time.monotonic()
         if rows is None or (rows.name, rows.seed) != (name, seed):
-            rows = Rows.of(base, name, seed, ANSWERS, MORE.get(name, ASKED))
+            rows = Rows.of(base, name, tests_of(name), seed, ANSWERS, asked(name))
         found = measure(base, rows, folds)
         took = round(time.monotonic() - began, 1)
-        cell = {"set": name, "seed": seed, "folds": folds, "by": by(folds), "seconds": took}
+        cell = {"set": name, "seed": seed, "folds": folds, "by": by(name, folds), "seconds": took}
         add_cell(path, {**cell, **found})
         print(f"{datetime.now():%H:%M:%S} {name} seed {seed}, {folds} folds: {found}", flush=True)
 

@@ -37,8 +37,10 @@ class Rows:
     fitted: Fitted
 
     @classmethod
-    def of(cls, base: Base, name: str, seed: int, answers: int, asked: int) -> Rows:
-        return cls.from_split(base, load_split(name), seed, answers, asked)
+    def of(
+        cls, base: Base, name: str, tests: Sequence[str], seed: int, answers: int, asked: int
+    ) -> Rows:
+        return cls.from_split(base, load_split(name, tests=tests), seed, answers, asked)
 
     @classmethod
     def from_split(cls, base: Base, split: Split, seed: int, answers: int, asked: int) -> Rows:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from benchmarks import ece
-from benchmarks.data import Split
+from benchmarks.data import Split, digest_of_files, load_split
 from benchmarks.ece_cells import Rows, measure
 from benchmarks.ece_table import as_table, summarise
 from lora.base import Base, as_base
@@ -21,9 +21,36 @@ WORDS = {"play": "play the song {}", "paint": "paint it red {}", "buy": "buy my 
 
 
 def cell(name: str, seed: int, folds: int, error: float = 0.1) -> dict[str, Any]:
-    key = {"set": name, "seed": seed, "folds": folds, "by": ece.by(folds)}
+    key = {"set": name, "seed": seed, "folds": folds, "by": "fit 1"}
     found = {"ece": error, "low": 0.01, "high": 0.2, "accuracy": 0.5, "sure": 0.6, "n": 400}
     return {**key, **found, "luck": {"mean": 0.03, "as_far": 0.2}, "temperature": 1.5}
+
+
+@pytest.fixture(autouse=True)
+def sets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two sets with a file each for training and 500 rows for judging; mts_notes has one more."""
+    monkeypatch.setattr("benchmarks.data.SHARED", tmp_path)
+    for name, files in (("snips", ("train", "test")), ("mts_notes", ("train", "test", "test2"))):
+        folder = tmp_path / "data" / name
+        folder.mkdir(parents=True)
+        for file in files:
+            rows = [json.dumps({"text": f"{name} {file} {n}", "label": "a"}) for n in range(500)]
+            (folder / f"{file}.jsonl").write_text("\n".join(rows), encoding="utf-8")
+    forget()
+    return tmp_path / "data"
+
+
+def forget() -> None:
+    ece.asked.cache_clear()
+    digest_of_files.cache_clear()
+
+
+def written(path: Path, *cells: dict[str, Any]) -> None:
+    path.write_text("".join(json.dumps(c) + "\n" for c in cells) + '{"cut', encoding="utf-8")
+
+
+def current(name: str, seed: int, folds: int) -> dict[str, Any]:
+    return {**cell(name, seed, folds), "by": ece.by(name, folds), "n": ece.asked(name)}
 
 
 def test_the_first_seed_of_all_sets_comes_first_and_three_folds_last(tmp_path: Path) -> None:
@@ -34,10 +61,37 @@ def test_the_first_seed_of_all_sets_comes_first_and_three_folds_last(tmp_path: P
 
 def test_a_cell_is_not_run_again_unless_it_was_made_otherwise(tmp_path: Path) -> None:
     lines = tmp_path / "ece.jsonl"
-    old = {**cell("snips", 0, 2), "by": "fit 1, calibration 1"}
-    cells = [old, cell("snips", 0, 0), cell("snips", 1, 2)]
-    lines.write_text("".join(json.dumps(c) + "\n" for c in cells) + '{"cut', encoding="utf-8")
+    old = {**current("snips", 0, 2), "by": "fit 1, calibration 1"}
+    written(lines, old, current("snips", 0, 0), current("snips", 1, 2))
     assert ece.missing(lines, ("snips",), (0, 1), (0, 2)) == [("snips", 0, 2), ("snips", 1, 0)]
+
+
+def test_a_cell_is_run_again_when_more_rows_are_asked(tmp_path: Path) -> None:
+    lines = tmp_path / "ece.jsonl"
+    written(lines, current("snips", 0, 0), {**current("mts_notes", 0, 0), "n": 400})
+    assert (ece.asked("snips"), ece.asked("mts_notes")) == (400, 1000)
+    assert ece.missing(lines, ("snips", "mts_notes"), (0,), (0,)) == [("mts_notes", 0, 0)]
+
+
+@pytest.mark.parametrize("file", ["train", "test", "test2"])
+def test_a_cell_is_run_again_when_a_file_of_its_set_changes(
+    file: str, tmp_path: Path, sets: Path
+) -> None:
+    lines = tmp_path / "ece.jsonl"
+    written(lines, current("mts_notes", 0, 0))
+    assert ece.missing(lines, ("mts_notes",), (0,), (0,)) == []
+    path = sets / "mts_notes" / f"{file}.jsonl"
+    path.write_text(path.read_text(encoding="utf-8").replace("1", "2"), encoding="utf-8")
+    forget()
+    assert ece.missing(lines, ("mts_notes",), (0,), (0,)) == [("mts_notes", 0, 0)]
+
+
+def test_train_rows_that_stand_in_any_test_file_are_left_out(sets: Path) -> None:
+    train, second = (sets / "mts_notes" / f"{name}.jsonl" for name in ("train", "test2"))
+    shared = second.read_text(encoding="utf-8").splitlines()[:3]
+    train.write_text("\n".join([train.read_text(encoding="utf-8"), *shared]), encoding="utf-8")
+    split = load_split("mts_notes", tests=ece.tests_of("mts_notes"))
+    assert (len(split.train), len(split.test), split.dropped) == (500, 1000, 3)
 
 
 @pytest.mark.model
