@@ -26,7 +26,7 @@ from lora.atomic import read_json, write_atomic
 from lora.expansions import Expansions
 from lora.say import command
 from lora.store import ProjectStore, Store
-from settings import Settings
+from settings import Augment, Settings
 from sync.challenge import makes_children
 from sync.children import TrainingFailed, run, run_child
 from sync.jobs import train_here
@@ -40,6 +40,8 @@ logger = logging.getLogger(__name__)
 
 PROJECT = "replay"
 COLD = "cold"
+CHILDLESS = Augment(sources="pool")
+"""What the pool lends is borrowed in every training, and is no child."""
 
 
 @dataclass(frozen=True)
@@ -90,8 +92,13 @@ class Run:
 
     @cached_property
     def terms(self) -> Terms:
-        own = replace(self.settings.train, seed=self.settings.train.seed + self.seed)
-        return read_terms(replace(self.settings, home=self.folder, train=own), self.rows.config)
+        """The project's own; in an arm that never expands without a source of children, or the
+        gate would keep half of each round's level for a challenger that never comes."""
+        train = replace(self.settings.train, seed=self.settings.train.seed + self.seed)
+        own = replace(self.settings, home=self.folder, train=train)
+        if not self.arm.expands:
+            own = replace(own, augment=CHILDLESS)
+        return read_terms(own, self.rows.config)
 
     @cached_property
     def ask(self) -> tuple[Example, ...]:

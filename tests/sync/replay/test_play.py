@@ -13,14 +13,16 @@ import pytest
 from label_config import read_schema
 from label_config.values import Origin
 from lora.expansions import Expansions
-from lora.store import Store
-from settings import Augment, Blind
+from lora.store import ProjectStore, Store
+from settings import Augment, Blind, Settings
+from sync.challenge import makes_children
 from sync.replay import play
-from sync.replay.orders import ARMS, Asked, pushed, turns
+from sync.replay.orders import ARMS, Arm, Asked, pushed, turns
 from sync.replay.place import Busy, forget_replays
 from sync.replay.play import Run, full
 from sync.replay.rows import NothingToReplay
 from sync.replay.whole import Replay, Wish, write
+from sync.terms import read_terms
 from tests.sync.replay.made import Workers, put_in, rows, settings
 
 
@@ -150,6 +152,22 @@ def expanding(tmp_path: Path) -> Run:
     own = replace(settings(tmp_path), augment=Augment(sources="noise"))
     run = a_run(tmp_path, "ours-expanded")
     return replace(run, settings=own)
+
+
+@pytest.mark.parametrize("arm", ARMS.values(), ids=list(ARMS))
+def test_only_arms_that_expand_leave_a_part_of_the_level_to_a_challenger(
+    arm: Arm, tmp_path: Path, workers: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weighed: list[bool] = []
+
+    def trains(own: Settings, store: ProjectStore, digest: str) -> str:
+        weighed.append(makes_children(read_terms(own, rows().config)))  # as sync/jobs.py asks it
+        return workers.train(own, store, digest)
+
+    monkeypatch.setattr(play, "train_here", trains)
+    monkeypatch.setattr(play, "run", lambda *_, **__: None)
+    next(replace(expanding(tmp_path), arm=arm).play())
+    assert weighed == [arm.expands]
 
 
 def test_an_expansion_that_fails_leaves_the_human_version_standing(
