@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import importlib
-import json
 import math
-import pkgutil
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Literal
 
-import augment.guard
-from augment import prompts
 from augment.guard.guard import ALWAYS, FILTERS
-from augment.guard.values import Thresholds
 from augment.policy import HALF
-from augment.profile import measure
 from augment.standing import GENERATORS, Source
+from augment.versions import versions
 from benchmarks.causal_sets import BY_NAME as CAUSAL_SETS
 from benchmarks.causal_sets import DataSet
 from lora.recipe import FIT
@@ -27,8 +19,6 @@ Kind = Literal["first", "written", "judge", "ratios", "ablations"]
 Key = tuple[str, int, int, str, float]
 """Set, examples, seed, mode, ratio."""
 
-RULES = 1
-"""Raised when sources, aim or this benchmark make other children of the same rows."""
 SEEDS = (0, 1, 2, 3, 4)
 EXAMPLES, MORE = 50, 100
 RATIO, RATIOS = 3.0, (1.0, 5.0, 10.0)
@@ -160,20 +150,5 @@ def made_with(mode: str, generator: str) -> str:
     m = MODES[mode]
     if not m.sources:
         return f"fit {FIT}"
-    rules = f"rules {RULES}, profile {measure.VERSION}, prompts {prompts.VERSION}"
     by = f", {generator}" if m.writes else ""
-    return f"fit {FIT}, {rules}, guard {guard_digest()}{by}"
-
-
-@cache
-def guard_digest() -> str:
-    """8 hex digits of the guard's constants, fall-backs and order of filters."""
-    found: dict[str, object] = {"filters": list(FILTERS), "bars": Thresholds().to_dict()}
-    for info in pkgutil.iter_modules(augment.guard.__path__):
-        module = importlib.import_module(f"augment.guard.{info.name}")
-        for name, value in vars(module).items():
-            if name.isupper() and isinstance(value, int | float | str | tuple | frozenset):
-                kept = sorted(value) if isinstance(value, frozenset) else repr(value)
-                found[f"{info.name}.{name}"] = kept
-    raw = json.dumps(found, sort_keys=True)
-    return hashlib.sha256(raw.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return f"fit {FIT}, {versions()}{by}"

@@ -73,13 +73,14 @@ class Bench:
     def _restore(self) -> None:
         for line in read_cells(self._lines):
             replay = self.replays.get(line["set"])
-            if replay and line["key"] == replay.key:
+            arm = ARMS[line["cells"][0]["arm"]]
+            if replay and line["key"] == replay.key_of(arm):
                 full = replay.folder / "full.json"
                 full.parent.mkdir(parents=True, exist_ok=True)
                 if not full.exists():
                     full.write_text(json.dumps(line["full"]), encoding="utf-8")
                 cells = [Cell.of(raw) for raw in line["cells"]]
-                replay.run(ARMS[cells[0].arm], cells[0].seed).restore(cells)
+                replay.run(arm, cells[0].seed).restore(cells)
 
     def missing(self) -> Iterator[tuple[str, Replay, int]]:
         """Set, replay and seed of what is not through, the most telling first: each seed on all
@@ -116,7 +117,8 @@ class Bench:
         run = replay.run(ARMS[last.arm], last.seed)
         if not run.missing():
             cells = [asdict(c) for c in run.cells()]
-            line = {"set": name, "key": replay.key, "full": replay.full(), "cells": cells}
+            key = replay.key_of(ARMS[last.arm])
+            line = {"set": name, "key": key, "full": replay.full(), "cells": cells}
             add_cell(self._lines, line)
 
     def told(self) -> dict[str, Told]:

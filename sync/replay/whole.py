@@ -1,7 +1,8 @@
 """A whole replay: every seed and arm, count by count, and the figure and JSON of what there is.
 
 Its folder is named by all that the outcome depends on, so the same replay goes on where it was
-killed, and another one is another folder. It holds texts while a run goes on; then cells alone.
+killed, and another one is another folder; within it, runs that expand are named by what makes
+children, which the others do not depend on. It holds texts while a run goes on; then cells alone.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from lora.atomic import write_atomic
 from lora.recipe import recipe_for
@@ -18,7 +21,7 @@ from settings import Settings
 from sync.children import started_by
 from sync.order import RULES
 from sync.replay.chart import Line, draw
-from sync.replay.orders import ARMS, Arm
+from sync.replay.orders import ARMS, RANDOM, Arm
 from sync.replay.place import alone
 from sync.replay.play import Cell, Run, full
 from sync.replay.rows import NothingToReplay, Rows
@@ -83,12 +86,23 @@ class Replay:
 
     @property
     def key(self) -> str:
-        """16 hex digits of what the outcome depends on, seeds and goal aside."""
+        """16 hex digits of what the outcome of all arms depends on, seeds and goal aside."""
         own = read_terms(self.settings, self.rows.config).settings
         recipe = recipe_for(own.train.base, self.rows.digest, own.train)
         parts = [recipe.id, RULES, self.counts, self.wish.pool, asdict(own.blind), asdict(own.gate)]
-        parts += [own.train.pool, own.augment.sources, own.augment.generator, own.augment.budget]
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+        return _digest([*parts, own.train.pool], 16)
+
+    def key_of(self, arm: Arm) -> str:
+        """What the outcome of an arm depends on: where it expands, who makes children, too."""
+        return f"{self.key}-{self._expansion}" if arm.expands else self.key
+
+    @cached_property
+    def _expansion(self) -> str:
+        from augment.versions import versions  # here: few replays expand
+
+        own = read_terms(self.settings, self.rows.config).settings.augment
+        facts = [own.sources, own.generator, own.generator_url, own.generator_api, own.budget]
+        return _digest([*facts, own.generator_tokens, versions()], 8)
 
     def runs(self) -> Iterator[Run]:
         """Seed by seed all arms, so that what is there can be compared early."""
@@ -96,8 +110,14 @@ class Replay:
             for name in self.wish.arms:
                 yield self.run(self.known[name], seed)
 
+    def _compared(self) -> Iterator[Run]:
+        """The runs asked for, and random order's, which the others are told against."""
+        wished = replace(self.wish, arms=list(dict.fromkeys((RANDOM, *self.wish.arms))))
+        yield from replace(self, wish=wished).runs()
+
     def run(self, arm: Arm, seed: int) -> Run:
-        place = self.folder / f"{arm.name}-{seed}"
+        name = f"{arm.name}-{self._expansion}" if arm.expands else arm.name
+        place = self.folder / f"{name}-{seed}"
         return Run(self.rows, self.settings, arm, seed, self.counts, place, self.wish.pool)
 
     def missing(self) -> int:
@@ -145,13 +165,17 @@ class Replay:
             asked=len(self.rows.ask),
             judged=len(self.rows.judge),
             counts=self.counts,
-            cells=[cell for run in self.runs() for cell in run.cells()],
+            cells=[cell for run in self._compared() for cell in run.cells()],
             full=self.full(),
             goal=self.wish.goal,
             lead_s=self.rows.lead_s,
             blind_share=own.blind.share,
             note=self.note,
         )
+
+
+def _digest(parts: list[Any], digits: int) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:digits]
 
 
 def write(told: Told, out: Path) -> tuple[Path, Path]:

@@ -11,6 +11,7 @@ import pytest
 
 from augment.guard.guard import ALWAYS, FILTERS
 from augment.values import Prompt
+from augment.versions import guard_digest
 from benchmarks import augment, augment_sets
 from benchmarks.augment import done, keep, learned, missing, run_all
 from benchmarks.augment_children import Shared
@@ -20,7 +21,6 @@ from benchmarks.augment_sets import (
     SEEDS,
     Unit,
     blind_of,
-    guard_digest,
     made_with,
     unit_of,
     units,

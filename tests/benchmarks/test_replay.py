@@ -53,6 +53,14 @@ def test_runs_that_are_through_are_known_without_the_cache(tmp_path: Path) -> No
     assert set(average(elsewhere.told())["ours"]["sets"]) == set(SETS)
 
 
+def test_another_generator_runs_no_arm_again_that_makes_no_children(tmp_path: Path) -> None:
+    bench(tmp_path).play(None, None)
+    wish = Wish((0,), counts=2, most=50, arms=("random", "ours", "ours-expanded"))
+    other = Bench(SETS, wish, "smollm", tmp_path / "lines.jsonl", tmp_path / "other")
+    runs = [r for replay in other.replays.values() for r in replay.runs()]
+    assert {r.arm.name for r in runs if r.missing()} == {"ours-expanded"}
+
+
 def test_each_seed_goes_through_all_sets_first(tmp_path: Path) -> None:
     order = [(name, seed) for name, _, seed in bench(tmp_path, seeds=(0, 1)).missing()]
     assert order == [("one", 0), ("two", 0), ("one", 1), ("two", 1)]

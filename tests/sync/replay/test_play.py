@@ -273,6 +273,53 @@ def test_other_settings_are_another_replay(tmp_path: Path) -> None:
     assert len(keys) == 4
 
 
+def of_arms(own: Settings, tmp_path: Path) -> dict[str, tuple[str, str]]:
+    """By arm the key and the name of a run's folder."""
+    replay = Replay(rows(), own, Wish(), tmp_path)
+    runs = ((arm, replay.run(arm, 0).folder) for arm in ARMS.values())
+    return {arm.name: (replay.key_of(arm), str(folder)) for arm, folder in runs}
+
+
+@pytest.mark.parametrize(
+    "augment",
+    [
+        Augment(sources="noise,generate", generator="smollm"),
+        Augment(sources="noise", budget=7),
+        Augment(sources="noise", generator_tokens=7),
+    ],
+)
+def test_who_makes_children_changes_only_the_arms_that_expand(
+    augment: Augment, tmp_path: Path
+) -> None:
+    own = replace(settings(tmp_path), augment=Augment(sources="noise"))
+    before, after = (of_arms(s, tmp_path) for s in (own, replace(own, augment=augment)))
+    changed = {name for name, facts in before.items() if after[name] != facts}
+    assert changed == {"random-expanded", "ours-expanded"}
+    assert all(before[n][i] != after[n][i] for n in changed for i in (0, 1))
+
+
+@pytest.mark.parametrize(
+    "version", ["prompts.VERSION", "profile.measure.VERSION", "versions.RULES"]
+)
+def test_other_prompts_or_profiles_are_another_expansion(
+    version: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = of_arms(settings(tmp_path), tmp_path)
+    monkeypatch.setattr(f"augment.{version}", 99)
+    after = of_arms(settings(tmp_path), tmp_path)
+    assert {n for n in before if before[n] != after[n]} == {"random-expanded", "ours-expanded"}
+
+
+def test_an_arm_alone_is_told_against_the_random_order_that_is_there(
+    tmp_path: Path, workers: Workers
+) -> None:
+    both = Wish(seeds=(0,), counts=2, most=20)
+    Replay(rows(), settings(tmp_path), both, tmp_path).play(lambda _: None)
+    alone = Replay(rows(), settings(tmp_path), replace(both, arms=("ours",)), tmp_path)
+    assert alone.told().arms == ["random", "ours"]
+    assert alone.told().against("ours", "mean") is not None
+
+
 def test_too_few_answers_and_foreign_controls_are_refused_with_the_number(tmp_path: Path) -> None:
     own = settings(tmp_path)
     with pytest.raises(NothingToReplay, match="19 answers to give"):
