@@ -1,7 +1,9 @@
 """What a replay's cells say: answers to a share of full quality, ratios to random order, hours.
 
 Of a score that rises and falls the best so far counts. What was not reached counts as the last
-count: a ratio then is a bound, and is said to be one. Intervals are Student's over seeds, 95 %.
+count: a ratio then is a bound, and is said to be one. What was there at the first count may have
+been before, and is counted too; a seed that neither order brings there has no ratio. Intervals are
+Student's over seeds, 95 %.
 """
 
 from __future__ import annotations
@@ -25,6 +27,11 @@ NAMES = {
     "random-expanded": "random order, expanded",
     "ours-expanded": "our order, expanded",
 }
+LESS = {
+    "dropped": "left out: neither order came there",
+    "floored": "with one there at the first count: fewer answers may do",
+}
+"""What makes a ratio say less than it seems to, beside what was not reached."""
 
 
 def called(arm: str) -> str:
@@ -68,10 +75,12 @@ class Mean:
 
 @dataclass(frozen=True)
 class Reached:
-    """Answers at which a run came to the goal; `within`: it did, within its counts."""
+    """Answers at which a run came to the goal; `within`: it did, within its counts; `first`: at the
+    first of them, so fewer may do."""
 
     answers: float
     within: bool
+    first: bool = False
 
 
 def reached(curve: Sequence[tuple[int, float]], goal: float) -> Reached:
@@ -79,8 +88,9 @@ def reached(curve: Sequence[tuple[int, float]], goal: float) -> Reached:
     best, at = float("-inf"), 0
     for answers, value in curve:
         if value >= goal - 1e-9:
-            share = (goal - best) / (value - best) if best > float("-inf") else 1.0
-            return Reached(at + share * (answers - at), True)
+            if best == float("-inf"):
+                return Reached(float(answers), True, first=True)
+            return Reached(at + (goal - best) / (value - best) * (answers - at), True)
         if value > best:
             best, at = value, answers
     return Reached(float(curve[-1][0]), False)
@@ -131,7 +141,9 @@ class Told:
         return {n: mean for n, mean in found.items() if mean}
 
     def against(self, arm: str, score: str, served: bool = False) -> dict[str, Any] | None:
-        """Answers to the goal beside random order's, seed by seed; None where there is none."""
+        """Answers to the goal beside random order's, seed by seed; None where there is none. Of
+        the `seeds`, `dropped` have no ratio, that of `bounded` is a bound since one order never got
+        there, and in `floored` one was there at the first count."""
         goal = self.goal * self.full.get(score, 0.0)
         mine = self.curves(arm, score, served)
         theirs = self.curves(RANDOM, score, served)
@@ -149,6 +161,10 @@ class Told:
             "answers": answers.to_dict(1) if answers else None,
             "not_reached": sum(not of.within for of in ours.values()),
             "random_not_reached": sum(not of.within for of in random.values()),
+            "seeds": len(seeds),
+            "dropped": len(seeds) - len(told),
+            "bounded": sum(ours[s].within != random[s].within for s in told),
+            "floored": sum(ours[s].first or random[s].first for s in told),
             "ratio": ratio.to_dict() if ratio else None,
             "fewer": fewer.to_dict(1) if fewer else None,
             "hours": self._hours(fewer),
@@ -226,6 +242,9 @@ class Told:
         words += f", {_mean(found['ratio']).said()} of what random order takes"
         if found["random_not_reached"]:
             words += f" (at most: it never did in {found['random_not_reached']} of {runs})"
+        for key, why in LESS.items():
+            if found[key]:
+                words += f" ({found[key]} of {runs} seeds {why})"
         if found["hours"]:
             saved = _mean(found["hours"]).said(1)
             words += f": {saved} hours saved at {self.lead_s:.0f} s an answer"

@@ -51,7 +51,9 @@ def test_what_is_not_reached_counts_as_the_last_count() -> None:
 
 
 def test_reached_at_the_first_count_is_that_count() -> None:
-    assert reached([(10, 0.9), (40, 0.9)], 0.6).answers == 10.0
+    found = reached([(10, 0.9), (40, 0.9)], 0.6)
+    assert (found.answers, found.first) == (10.0, True)
+    assert not reached([(10, 0.4), (40, 0.9)], 0.6).first
 
 
 def test_the_ratio_pairs_seeds_and_hours_follow_from_the_lead_time() -> None:
@@ -87,6 +89,23 @@ def test_where_nobody_gets_there_no_ratio_is_told() -> None:
     found = some.against("ours", "mean")
     assert found is not None and found["ratio"] is None
     assert "is not reached within 40 answers" in "\n".join(some.lines())
+
+
+def test_seeds_whose_ratio_says_less_are_counted() -> None:
+    """By seed: known, neither there, ours never, random never, both at once, ours at the first."""
+    late, never, first = [0.2, 0.4, 0.7], [0.2, 0.3, 0.4], [0.7, 0.7, 0.7]
+    some = told(
+        {
+            "random": [late, never, late, never, first, never],
+            "ours": [late, never, never, late, first, first],
+        }
+    )
+    found = some.against("ours", "mean")
+    assert found is not None
+    assert [found[k] for k in ("seeds", "dropped", "bounded", "floored")] == [6, 1, 3, 2]
+    words = "\n".join(some.lines())
+    assert "(1 of 6 seeds left out: neither order came there)" in words
+    assert "(2 of 6 seeds with one there at the first count: fewer answers may do)" in words
 
 
 def test_a_run_under_way_is_in_no_mean() -> None:
