@@ -119,6 +119,17 @@ class Expansions:
                     found.append((str(verdict["at"]), verdict["gain"]))
         return [gain for _, gain in sorted(found, key=lambda f: f[0])]
 
+    def tried(self) -> dict[str, tuple[int, int]]:
+        """By kind of transform how many candidates were made so far, and how many of them kept."""
+        found: dict[str, tuple[int, int]] = {}
+        for human, record in self._records():
+            if (record.get("review") or {}).get("made_of", human) != human:
+                continue  # the children of another record, which people approved since
+            for kind, counts in (record.get("funnel") or {}).get("by_transform", {}).items():
+                made, kept = found.get(kind, (0, 0))
+                found[kind] = made + counts["made"], kept + counts["kept"]
+        return found
+
     def human_of(self, challenger: str) -> str | None:
         """The human snapshot that a challenger was made from; None where it is none."""
         made = (human for human, record in self._records() if challenger in challengers_of(record))

@@ -6,7 +6,7 @@ import json
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,7 @@ class Augmented:
         yield from self._plan(r.get("plan") or {})
         if self.dry and r["asked"]["prompts"]:
             yield from _asked(r["asked"])
+            yield from _expected(r["past"], r["plan"]["children"])
         if r.get("writer"):
             yield from _wrote(r["writer"])
         if r.get("funnel"):
@@ -112,6 +113,21 @@ def _asked(asked: Mapping[str, Any]) -> Iterator[str]:
     )
     for text in asked["samples"][:1]:
         yield from (f"    | {line}" for line in text.splitlines())
+
+
+def _expected(
+    past: Mapping[str, Sequence[int]], planned: Mapping[str, Mapping[str, int]]
+) -> Iterator[str]:
+    """How many of a writer's children the guard may keep, by what it kept before."""
+    for source, (made, kept) in past.items():
+        wanted = sum(planned[source].values())
+        if wanted and not made:
+            yield f"  {source}: nobody knows how many of {wanted} are kept; there is no past yet"
+        elif wanted:
+            yield (
+                f"  {source}: about {wanted * kept / made:.0f} of {wanted} may be kept, an "
+                f"estimate from {made} past candidates ({kept} kept), if each is answered"
+            )
 
 
 def _funnel(funnel: Mapping[str, Any]) -> Iterator[str]:

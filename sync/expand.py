@@ -113,11 +113,13 @@ def preview(
     regulated: bool = False,
 ) -> dict[str, Any]:
     """What `run` would do, with nothing asked of a writer and nothing written: the plan, what
-    writers would be asked, and the funnel of what needs no writer."""
+    writers would be asked, how many of their children were made and kept in the `past`, and the
+    funnel of what needs no writer."""
     work = _Work(store.snapshot(snapshot), settings, regulated, tuple(past))
     asked = questions(work.plan, work.rows)
     drawn = {s: of for s, of in work.plan.children.items() if s not in GENERATORS}
     passed = work.guarded(make(replace(work.plan, children=drawn), work.rows))
+    tried = Expansions(store).tried()
     return {
         "snapshot": snapshot,
         "policy": asdict(work.policy),
@@ -132,6 +134,7 @@ def preview(
             "most_tokens": sum(q.prompt.most_tokens for q in asked),
             "samples": [q.prompt.text for q in asked[:SAMPLES]],
         },
+        "past": {s: tried.get(s, (0, 0)) for s in work.plan.children if s in GENERATORS},
         "funnel": passed.funnel.to_dict() if drawn else None,
     }
 

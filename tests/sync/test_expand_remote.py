@@ -207,4 +207,23 @@ def test_a_dry_run_says_who_would_be_asked_where_and_sends_nothing(
     assert f"would ask tiny-instruct at {endpoint.url} {told['asked']['prompts']} times" in words
     assert "tokens to write, 500 in all" in words and KEY not in json.dumps(told)
     assert told["asked"]["samples"][0].endswith("Answer with the text alone."), "a message"
+    assert "there is no past yet" in words
     assert not endpoint.heard
+
+
+def test_a_dry_run_estimates_what_is_kept_of_what_a_writer_says_by_what_was(
+    tmp_path: Path, endpoint: Endpoint
+) -> None:
+    place = place_of(tmp_path)
+    counts = {"made": 30, "kept": 9}, {"made": 10, "kept": 1}
+    for n, one in enumerate(counts):
+        funnel = {"by_transform": {"generate": one, "noise": {"made": 5, "kept": 5}}}
+        Expansions(place).put(f"{n}" * 64, {"funnel": funnel})
+    again = {"review": {"made_of": "0" * 64}, "funnel": {"by_transform": {"generate": counts[0]}}}
+    Expansions(place).put("a" * 64, again)
+    own = Augment("generate", "tiny-instruct", endpoint.url, KEY)
+    told = preview(place, frozen(tmp_path), Settings(home=tmp_path, augment=own))
+    assert told["past"] == {"generate": (40, 10)}
+    wanted = sum(told["plan"]["children"]["generate"].values())
+    words = "\n".join(Augmented("1", True, told).lines())
+    assert f"generate: about {wanted / 4:.0f} of {wanted} may be kept, an estimate from 40" in words
