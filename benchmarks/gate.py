@@ -1,24 +1,39 @@
 """How often the gate is wrong, and how often it sees what is there: simulated verdicts.
 
-    python -m benchmarks.gate [--verdicts 2000] [--sessions 500]
+    python -m benchmarks.gate [--verdicts 2000] [--sessions 500] [--only A/A,rounds]
     python -m benchmarks.gate --real 20        real retrainings, resumable; hours on two cores
 
-Every verdict is `sync.gate.judge`'s over drawn rows. A/A: two models that are alike. Power: one is
-truly better. Learned: what more human answers buy, and what that costs. Demo: rounds of 25 answers
-as `make demo` has them, under this rule, the means of before, and a plain test at 5 %.
+Every verdict is `sync.gate.judge`'s over drawn rows. A/A: two models that are alike. Again: ten of
+them in turn. Rounds: a candidate and its challenger with children, alike too. Power: one is truly
+better. Learned: what more human answers buy, and what that costs. Demo: rounds of 25 answers as
+`make demo` has them, under this rule, the means of before, and a plain test at 5 %.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from benchmarks.gate_rows import BLIND, COLD, TRAINED, Fit, Pair, Texts, choices, demo, report
-from benchmarks.gate_tables import GROWTH, Line, as_tables, share
-from benchmarks.report import write
+from benchmarks.causal import listed
+from benchmarks.gate_rows import (
+    BLIND,
+    COLD,
+    TRAINED,
+    Alike,
+    Fit,
+    Marks,
+    Pair,
+    Texts,
+    choices,
+    demo,
+    report,
+)
+from benchmarks.gate_tables import GROWTH, ROUND, Line, as_tables, at_least, share
+from benchmarks.report import RESULTS, write
 from lora.looks import NEAR, look, mcnemar, rows_of
 from sync.budget import ERROR, SHARE, Look, Stake, next_look
 from sync.gate import Learned, judge
@@ -27,6 +42,7 @@ NOTHING = Learned(100, 0)
 LEAST = 10
 APART = (-0.1, -0.05, -0.03, 0.0, 0.03, 0.05, 0.1)
 RETRAININGS = 10
+CHEAP = 10  # times the verdicts, of rounds of choices
 
 
 def verdict(pair: Pair, rng: np.random.Generator, stake: Stake | None = None) -> bool:
@@ -74,6 +90,55 @@ def again(sessions: int) -> Line:
             looks.append(next_look(looks, f"s{seed}", f"r{seed}", "v", pair.rows, fresh))
         fooled.append(any(verdict(pair, rng, one.stake) for one in looks))
     return share(fooled, retrainings=RETRAININGS, rows=pair.rows, discordant=pair.discordant)
+
+
+def rounds(verdicts: int) -> list[Line]:
+    """A/A with a challenger: champion, human-only candidate and challenger are alike, and either
+    look of the round may be wrong. `level`: what both together may take; `candidate` and
+    `challenger`: who got in."""
+    rng, made = np.random.default_rng(6), []
+    for rows in (40, 100, 300):
+        alike, many = Alike(rows, 0.12), verdicts * CHEAP
+        drawn = ([*alike.draw(rng, 3), rng.random(rows) < alike.right - COLD] for _ in range(many))
+        seen = [_round(*(choices(some) for some in four)) for four in drawn]
+        made.append(_told(seen, answers="choices", rows=rows))
+    spans = (Texts(rng, 40, slots=True) for _ in range(verdicts))
+    good = ((0.95, 0.6), (0.95, 0.6), (0.95, 0.6), (0.86, 0))
+    seen = [_round(*(texts.answered(*q) for q in good)) for texts in spans]
+    return [*made, _told(seen, answers="choices and spans", rows=40)]
+
+
+def _round(champion: Marks, human: Marks, challenger: Marks, cold: Marks) -> tuple[bool, bool]:
+    """Whether the human-only candidate got in, and whether the challenger did after it, each at its
+    look's stake, as sync/weigh.py takes it."""
+    blind = len(cold)
+    first = next_look([], "h", "human", "v1", blind, blind, more=True)
+    taken = _passes(report(human, champion, cold), first.stake)
+    now, serving = ("v2", human) if taken else ("v1", champion)
+    second = next_look([first], "h", "challenger", now, blind, 0)
+    made = report(challenger, serving, cold)
+    made["synthetic"] = 1
+    made["scores"]["human"] = {"right": human}
+    return taken, _passes(made, second.stake)
+
+
+def _passes(made: Mapping[str, Any], stake: Stake) -> bool:
+    """The verdict; of choices it is known where McNemar's p, which it asks for, is too large."""
+    rival = "human" if "synthetic" in made else "champion"
+    mine, theirs = (made["scores"][who]["right"] for who in ("candidate", rival))
+    if all("s" not in mark for mark in mine.values()):
+        apart = [mark["c"][0] - theirs[row]["c"][0] for row, mark in mine.items()]
+        if mcnemar(apart.count(1.0), apart.count(-1.0)) > stake.earlier + stake.own + NEAR:
+            return False
+    groups = {row: row for row in mine}
+    return judge(made, groups, NOTHING, LEAST, stake, intervals=False).promote
+
+
+def _told(seen: Sequence[tuple[bool, bool]], **what: Any) -> Line:
+    either = [any(one) for one in seen]
+    each = {name: sum(s[i] for s in seen) / len(seen) for i, name in enumerate(ROUND[1:])}
+    line = share(either, **what, level=ERROR * SHARE, **each)
+    return {**line, "at_least": at_least(sum(either), len(either))}
 
 
 def power(verdicts: int) -> list[Line]:
@@ -186,6 +251,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gate", description=__doc__)
     parser.add_argument("--verdicts", type=int, default=2000)
     parser.add_argument("--sessions", type=int, default=500)
+    parser.add_argument("--only", default="", help="these parts anew, the others as they are")
     parser.add_argument("--real", type=int, default=0, help="so many real retrainings instead")
     given = parser.parse_args()
     if given.real:
@@ -193,13 +259,17 @@ def main() -> None:
 
         retrain(given.real)
         return
-    found: dict[str, Any] = {
-        "A/A": alike(given.verdicts),
-        "again": [again(given.verdicts)],
-        "power": power(given.verdicts),
-        "learned": learned(given.verdicts),
-        "demo": demos(given.sessions),
+    parts: dict[str, Callable[[], list[Line]]] = {
+        "A/A": lambda: alike(given.verdicts),
+        "again": lambda: [again(given.verdicts)],
+        "rounds": lambda: rounds(given.verdicts),
+        "power": lambda: power(given.verdicts),
+        "learned": lambda: learned(given.verdicts),
+        "demo": lambda: demos(given.sessions),
     }
+    only = listed(given.only, list(parts), "--only") or list(parts)
+    before = json.loads((RESULTS / "gate.json").read_text("utf-8")) if given.only else {}
+    found = {name: part() if name in only else before[name] for name, part in parts.items()}
     write("gate", found, as_tables(found))
 
 

@@ -44,6 +44,21 @@ class Pair:
         return (seen != 1) & (seen != 3), (seen != 0) & (seen != 3)
 
 
+@dataclass(frozen=True)
+class Alike:
+    """Contestants of whom any two are equally good, and one right alone on such a share of rows."""
+
+    rows: int
+    discordant: float
+    right: float = 0.85
+
+    def draw(self, rng: np.random.Generator, many: int) -> list[Bools]:
+        """The marks of each: most rows are the same for all, on the others luck decides."""
+        luck = rng.random(self.rows) < self.discordant / (2 * self.right * (1 - self.right))
+        same = rng.random(self.rows) < self.right
+        return [np.where(luck, rng.random(self.rows) < self.right, same) for _ in range(many)]
+
+
 def report(
     candidate: Mapping[str, Any], champion: Mapping[str, Any], cold: Mapping[str, Any]
 ) -> dict[str, Any]:

@@ -11,12 +11,18 @@ from benchmarks.report import table
 
 LEVEL = 0.95
 GROWTH = (0.0, 0.05, 0.1, 0.25, 0.5, 1.0)  # new answers, as a share of those known
+ROUND = ("level", "candidate", "challenger")
 Line = dict[str, Any]
 
 
 def at_most(hits: int, tries: int) -> float:
     """The upper end of Clopper and Pearson's interval of a share."""
     return 1.0 if hits == tries else float(beta.ppf((1 + LEVEL) / 2, hits + 1, tries - hits))
+
+
+def at_least(hits: int, tries: int) -> float:
+    """The lower end of it."""
+    return 0.0 if not hits else float(beta.ppf((1 - LEVEL) / 2, hits, tries - hits + 1))
 
 
 def share(promoted: Iterable[bool], **what: Any) -> Line:
@@ -31,6 +37,7 @@ def as_tables(found: dict[str, Any]) -> str:
     parts = [
         ("A/A", ("answers", "rows", "discordant", "verdicts", "promoted", "at_most")),
         ("again", ("retrainings", "rows", "discordant", "verdicts", "promoted", "at_most")),
+        ("rounds", ("answers", "rows", *ROUND, "verdicts", "promoted", "at_least", "at_most")),
         ("power", ("rows", "apart", "level", "verdicts", "promoted")),
         ("demo", ("demo", "rule", "promotions", "two", "early", "served", "worse")),
     ]
