@@ -20,14 +20,15 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.augment_sets import BY_NAME, SEEDS, Key, Mode, Unit, made_with, unit_of, units
-from benchmarks.augment_table import as_table, summarise
+from benchmarks.augment_shown import as_table
+from benchmarks.augment_table import summarise
 from benchmarks.causal import add_cell, listed, next_time, read_cells
 from benchmarks.report import RESULTS, machine, write
 
 CELLS = RESULTS / "augment.jsonl"
 GENERATOR = "smollm"
 UNIT_S = 4 * 3600.0  # of one process; far above what any takes, so that none hangs for ever
-LEARNED = ("notes", "scores", "test", "blind", "blind_rows")
+LEARNED = ("notes", "scores", "test", "blind", "blind_rows", "marks")
 """Facts of a cell that follow from what was learned from."""
 
 Cell = Mapping[str, Any]

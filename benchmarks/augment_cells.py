@@ -1,7 +1,7 @@
 """What one unit of `augment.py` does: make children, fit with them, judge; by the program's code.
 
 Judged are the test rows, the same for every cell, and the blind rows that a project of this size
-would have: by these alone the loop would choose (augment_table.py does it from the cells).
+would have: by these alone the loop would choose (augment_choice.py does it from the cells' marks).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from augment.guard.guard import Passed
 from augment.guard.values import family
 from augment.values import Made
 from benchmarks.augment_children import CACHE, Known, Nursery
+from benchmarks.augment_marks import marks_of, pack, share, tally
 from benchmarks.augment_sets import BY_NAME, JUDGE, Mode, Unit, blind_of, weight
 from benchmarks.causal_cells import Clock, Rows, answered, fitted, scores, served
 from benchmarks.causal_sets import DataSet
@@ -27,6 +28,8 @@ from benchmarks.data import Split, draw
 from label_config.controls import Schema
 from label_config.values import Example
 from lora.base import Base, load_base
+from lora.loaded import Loaded
+from lora.network import Tree
 from lora.networks import network_of
 from lora.recipe import FIT
 from lora.weights import pick_mode
@@ -79,15 +82,21 @@ def work(
     learned = dict(known)
     for mode, ratio in wanted:
         clock.laps.clear()
-        children, facts = _children(nursery, mode, ratio, clock)
+        passed, facts = _passed(nursery, mode, ratio, clock) if mode.sources else (None, {})
         if mode is JUDGE:
-            facts |= _judged(base, data, nursery.candidates(mode, ratio)[1], children, clock, cache)
+            assert passed is not None
+            made = nursery.candidates(mode, ratio)[1].made
+            facts |= _judged(base, data, made, passed, clock, cache)
             yield mode, ratio, facts
             continue
+        children = as_examples(passed.kept if passed else (), data.human, weight(ratio))
         digest = digest_of(children, mode.pool)
         if digest not in learned:
             learned[digest] = _learned(base, data, mode, children, unit.seed, clock)
-        facts |= learned[digest] | {"learned": digest, "cpu_s": dict(clock.laps)}
+        facts |= learned[digest]
+        if mode.name == "pool":
+            facts["cold"] = _cold(base, data, clock)
+        facts |= {"learned": digest, "cpu_s": dict(clock.laps)}
         yield mode, ratio, facts | {"load": round(os.getloadavg()[0], 1)}
 
 
@@ -97,11 +106,8 @@ def digest_of(children: Sequence[Example], pool: bool) -> str:
     return hashlib.sha256(repr(said).encode()).hexdigest()[:12]
 
 
-def _children(
-    nursery: Nursery, mode: Mode, ratio: float, clock: Clock
-) -> tuple[list[Example], Facts]:
-    if not mode.sources:
-        return [], {}
+def _passed(nursery: Nursery, mode: Mode, ratio: float, clock: Clock) -> tuple[Passed, Facts]:
+    """What the guard made of the candidates."""
     plan, candidates = nursery.candidates(mode, ratio)
     clock.lap("make")
     passed = nursery.guarded(candidates, mode)
@@ -110,7 +116,7 @@ def _children(
     facts = counts(plan, candidates, passed) | {
         "policy": {"ratio": round(policy.ratio, 2), "reason": policy.reason}
     }
-    return as_examples(passed.kept, nursery.human, weight(ratio)), facts
+    return passed, facts
 
 
 def counts(plan: Plan, candidates: Candidates, passed: Passed) -> Facts:
@@ -139,29 +145,44 @@ def _learned(
         clock.lap("fit")
         network = network_of(base, pick_mode(base))
         loaded = served(network, folder, rows)
-        got = answered(network, loaded, [e.inputs for e in data.test])
-        clock.lap("answer")
-        blind = answered(network, loaded, [e.inputs for e in data.blind])
-    judged_blind = scores(replace(rows, test=data.blind), blind)
+        return {"notes": notes, **_scored(network, loaded, data, clock)}
+
+
+def _cold(base: Base, data: Drawn, clock: Clock) -> Facts:
+    """The cold start, as it serves: knows label names and pool."""
+    network = network_of(base, pick_mode(base))
+    rows = Rows(data.schema, [], data.pool, data.test, data.split.dropped)
+    return _scored(network, served(network, Path("nowhere"), rows), data, clock, "answer cold")
+
+
+def _scored(network: Tree, loaded: Loaded, data: Drawn, clock: Clock, lap: str = "answer") -> Facts:
+    """Test rows and blind rows, with each row's marks."""
+    rows = Rows(data.schema, [], [], data.test, data.split.dropped)
+    got = answered(network, loaded, [e.inputs for e in data.test])
+    clock.lap(lap)
+    blind = answered(network, loaded, [e.inputs for e in data.blind])
     return {
-        "notes": notes,
         "scores": scores(rows, got),
         "test": len(data.test),
-        "blind": judged_blind,
+        "blind": scores(replace(rows, test=data.blind), blind),
         "blind_rows": len(data.blind),
+        "marks": {
+            "test": pack(marks_of(data.schema, data.test, got)),
+            "blind": pack(marks_of(data.schema, data.blind, blind)),
+        },
     }
 
 
 def _judged(
     base: Base,
     data: Drawn,
-    candidates: Candidates,
-    kept: Sequence[Example],
+    made: Sequence[Made],
+    passed: Passed,
     clock: Clock,
     cache: Path,
 ) -> Facts:
     """How often one who learned from the full train set agrees: with people on the test rows, with
-    what was made, and with what was kept of it."""
+    what was made, with what was kept of it, by source, and with what each filter refused."""
     folder = cache / f"judge-{data.mine.name.replace(' ', '-')}-fit{FIT}"
     rows = Rows(data.schema, [], [], data.test, data.split.dropped)
     if not folder.exists():
@@ -169,20 +190,35 @@ def _judged(
         clock.lap("judge's fit")
     network = network_of(base, pick_mode(base))
     loaded = served(network, folder, rows)
-    made = as_examples(candidates.made, data.human, 1.0)
-    names = sorted({family(e.origin.transform or "") for e in made})
-    some = {"test": data.test, "made": made, "kept": list(kept)}
-    for name in names:
-        own = [e for e in kept if family(e.origin.transform or "") == name]
-        some[f"kept, {name}"] = own
-    agrees: dict[str, float] = {}
-    for what, examples in some.items():
-        if examples:
-            got = answered(network, loaded, [e.inputs for e in examples])
-            (agrees[what],) = scores(replace(rows, test=examples), got).values()
+
+    def marked(examples: Sequence[Example]) -> list[list[float]]:
+        got = answered(network, loaded, [e.inputs for e in examples])
+        return marks_of(data.schema, examples, got)
+
+    children = as_examples(made, data.human, 1.0)
+    by_id = dict(zip([e.id for e in children], marked(children), strict=True))
+    tallies = {"test": tally(marked(data.test))}
+    sizes = {"test": len(data.test)}
+    for what, some in sorted(_parts(made, passed).items()):
+        own = [by_id[e.id] for e in as_examples(some, data.human, 1.0)]
+        sizes[what] = len(own)
+        if own:
+            tallies[what] = tally(own)
     clock.lap("judge")
-    sizes = {what: len(examples) for what, examples in some.items()}
-    return {"scores": agrees, "rows": sizes, "cpu_s": dict(clock.laps)}
+    agrees = {what: round(share(counts), 4) for what, counts in tallies.items()}
+    return {"scores": agrees, "rows": sizes, "tallies": tallies, "cpu_s": dict(clock.laps)}
+
+
+def _parts(made: Sequence[Made], passed: Passed) -> dict[str, list[Made]]:
+    """The candidates, those kept, also by source, and those refused by the filter that did."""
+    parts: dict[str, list[Made]] = {"made": list(made), "kept": list(passed.kept)}
+    for m in made:
+        parts.setdefault(f"kept, {family(m.transform)}", [])
+    for m in passed.kept:
+        parts[f"kept, {family(m.transform)}"].append(m)
+    for r in passed.refused:
+        parts.setdefault(f"refused, {r.by}", []).append(r.made)
+    return parts
 
 
 def _learn_all(base: Base, data: Drawn, folder: Path) -> None:
@@ -196,8 +232,8 @@ def _learn_all(base: Base, data: Drawn, folder: Path) -> None:
         made.rename(folder)
 
 
-def as_examples(made: Sequence[Made], human: Sequence[Example], share: float) -> list[Example]:
+def as_examples(made: Sequence[Made], human: Sequence[Example], weighs: float) -> list[Example]:
     """Each once: what two candidates say alike is one row."""
     parents = {e.id: e for e in human}
-    found = (m.as_example(parents[m.parent], share) for m in made)
+    found = (m.as_example(parents[m.parent], weighs) for m in made)
     return list({e.id: e for e in found}.values())

@@ -137,7 +137,7 @@ def written_plans(n: int) -> list[tuple[Mode, float]]:
 
 def weight(ratio: float) -> float:
     """Of a child in the loss, as the policy would have it."""
-    return min(HALF, 1 / ratio)
+    return min(HALF, 1 / ratio) if ratio else 0.0
 
 
 def blind_of(n: int) -> int:

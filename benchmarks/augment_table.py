@@ -1,14 +1,15 @@
-"""What the finished cells of `augment.py` say, as numbers and as Markdown; blank where none is."""
+"""What the finished cells of `augment.py` say, in numbers (augment_shown.py: as Markdown)."""
 
 from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
 from augment.guard.guard import FILTERS
+from benchmarks.augment_choice import Served, Version, better, served
 from benchmarks.augment_sets import (
     ABLATIONS,
     CLOSER,
@@ -22,14 +23,15 @@ from benchmarks.augment_sets import (
     WRITTEN,
     Key,
 )
-from benchmarks.intervals import Mean, clustered, mean_of, paired
-from benchmarks.report import table
+from benchmarks.intervals import clustered, mean_of, paired
 
 Cell = Mapping[str, Any]
 Cells = Mapping[Key, Cell]
 Line = dict[str, Any]
 
-CHOICE = "choice"
+CHOICE, WITHOUT, BETTER = "choice", "loop without", "better on blind rows"
+LOOPS = (WITHOUT, CHOICE, BETTER)
+"""What is served by a rule: by the loop with no expansion, by the loop, by a bare comparison."""
 COMPARED = (
     ("pool", "none"),
     ("noise", "none"),
@@ -39,8 +41,11 @@ COMPARED = (
     ("all", "pool"),
     ("all", "uniform"),
     ("all", "none"),
+    (CHOICE, WITHOUT),
     (CHOICE, "pool"),
     (CHOICE, "none"),
+    (BETTER, "pool"),
+    (BETTER, "none"),
 )
 LAPS = ("make", "guard", "fit", "answer")
 ALL_SETS = "mean over sets"
@@ -66,19 +71,23 @@ def score(cell: Cell) -> float:
     return float(value)
 
 
-def _blind(cell: Cell) -> float:
-    (value,) = cell["blind"].values()
-    return float(value)
-
-
-def chosen(found: Cells, name: str) -> dict[int, str]:
-    """By seed, what the loop would serve: the challenger where it is better on the blind rows than
-    what learned from the human rows and the pool; both must be there."""
+def rounds(found: Cells, name: str) -> dict[int, Served]:
+    """By seed, what the loop would serve, by its own gate; of seeds that have both versions."""
     human, challenger = (_cells(found, name, mode) for mode in ("pool", "all"))
     return {
-        seed: "all" if _blind(challenger[seed]) > _blind(human[seed]) else "pool"
+        seed: served(human[seed], challenger[seed], EXAMPLES)
         for seed in sorted(human.keys() & challenger.keys())
     }
+
+
+def _picked(found: Cells, name: str, rule: str) -> dict[int, Version]:
+    """By seed, what a rule of LOOPS serves."""
+    if rule == BETTER:
+        human, challenger = (_cells(found, name, mode) for mode in ("pool", "all"))
+        both = sorted(human.keys() & challenger.keys())
+        return {seed: better(human[seed], challenger[seed]) for seed in both}
+    by_seed = rounds(found, name).items()
+    return {seed: r.choice if rule == CHOICE else r.without for seed, r in by_seed}
 
 
 def _cells(
@@ -95,16 +104,25 @@ def _cells(
 
 
 def values(found: Cells, name: str, mode: str) -> dict[int, float]:
-    """By seed, the scores of a mode at the usual ratio, or of the loop's choice."""
-    if mode != CHOICE:
+    """By seed, the scores of a mode at the usual ratio, or of what a rule of LOOPS serves."""
+    if mode not in LOOPS:
         return {seed: score(cell) for seed, cell in _cells(found, name, mode).items()}
-    picked = chosen(found, name)
-    return {seed: score(_cells(found, name, of)[seed]) for seed, of in picked.items()}
+    return {
+        seed: score(_version(found, name, of, seed))
+        for seed, of in _picked(found, name, mode).items()
+    }
+
+
+def _version(found: Cells, name: str, of: Version, seed: int) -> Cell:
+    """The cold start's numbers are beside those of the human-only version."""
+    cell = _cells(found, name, "pool" if of == "cold" else of)[seed]
+    beside: Cell = cell["cold"] if of == "cold" else cell
+    return beside
 
 
 def _quality(found: Cells) -> Iterator[Line]:
     for s in SETS:
-        for mode in (*(m.name for m in (*FIRST, *WRITTEN)), CHOICE):
+        for mode in (*(m.name for m in (*FIRST, *WRITTEN)), *LOOPS):
             by_seed = values(found, s.name, mode)
             if by_seed:
                 yield {
@@ -133,11 +151,14 @@ def _gains(found: Cells) -> Iterator[Line]:
 
 def _choices(found: Cells) -> Iterator[Line]:
     for s in SETS:
-        if picked := chosen(found, s.name):
-            first = _cells(found, s.name, "all")[min(picked)]
-            count = Counter(picked.values())
-            yield {"set": s.name, "seeds": len(picked), "blind_rows": first["blind_rows"],
-                   "challenger": count["all"], "human": count["pool"]}  # fmt: skip
+        if told := rounds(found, s.name):
+            first = _cells(found, s.name, "all")[min(told)]
+            count = Counter(r.choice for r in told.values())
+            yield {"set": s.name, "seeds": len(told), "blind_rows": first["blind_rows"],
+                   "challenger": count["all"], "human": count["pool"], "cold": count["cold"],
+                   "unchallenged": sum(not r.challenged for r in told.values()),
+                   "better": Counter(_picked(found, s.name, BETTER).values())["all"],
+                   "reasons": {str(seed): r.reason for seed, r in told.items()}}  # fmt: skip
 
 
 def _ratios(found: Cells) -> Iterator[Line]:
@@ -215,56 +236,3 @@ def _seconds(found: Cells) -> Iterator[Line]:
             if laps:
                 middle = {lap: round(statistics.median(v), 1) for lap, v in timed.items() if v}
                 yield {"set": s.name, "mode": mode.name, **middle}
-
-
-def as_table(made: Mapping[str, Sequence[Line]]) -> str:
-    """All tables that have a line."""
-    shown = [m.name for m in (*FIRST, *WRITTEN)] + [CHOICE]
-    by_set: dict[str, dict[str, str]] = {}
-    for q in made["quality"]:
-        by_set.setdefault(q["set"], {})[q["mode"]] = _spread(q["values"])
-    quality = [[name, *(cells.get(m, "") for m in shown)] for name, cells in by_set.items()]
-    gains: dict[str, dict[str, str]] = {}
-    for g in made["gains"]:
-        gains.setdefault(f"{g['mode']} - {g['than']}", {})[g["set"]] = _told(g["gain"])
-    names = [*(s.name for s in SETS), ALL_SETS]
-    heads: list[tuple[list[str], list[list[object]]]] = [
-        (["set", *shown], [list(line) for line in quality]),
-        (["difference", *names], [[k, *(v.get(n, "") for n in names)] for k, v in gains.items()]),
-        (["set", "seeds", "blind rows", "challenger chosen", "human-only chosen"],
-         [[c["set"], c["seeds"], c["blind_rows"], c["challenger"], c["human"]]
-          for c in made["choices"]]),
-        (["set", "examples", "ratio", "score", "less ratio 0", "kept", "policy's ratio"],
-         [[r["set"], r["n"], f"{r['ratio']:g}", _spread(r["values"]), _told(r["gain"]),
-           f"{r['kept']:.0f}", "" if r["policy"] is None else f"{r['policy']:.1f}"]
-          for r in made["ratios"]]),
-        (["left out", "set", "less all filters", "kept more"],
-         [[a["mode"], a["set"], _told(a["gain"]), f"{a['more_kept']:.1f}"]
-          for a in made["ablations"]]),
-        (["set", "mode", "seeds", "planned", "made", "kept", "refused by"],
-         [[f["set"], f["mode"], f["seeds"], *(f"{f[k]:.1f}" for k in ("planned", "made", "kept")),
-           ", ".join(f"{k} {v:.1f}" for k, v in f["refused"].items())] for f in made["funnel"]]),
-        (["set", "seeds", "test rows", "made", "kept", "kept - test", "kept, by source"],
-         [[j["set"], j["seeds"], *(_share(j["agrees"], k) for k in ("test", "made", "kept")),
-           _told(j["less"]),
-           ", ".join(f"{k[6:]} {v:.3f}" for k, v in j["agrees"].items() if k.startswith("kept, "))]
-          for j in made["judge"]]),
-        (["set", "mode", *(f"{lap}, CPU s" for lap in LAPS)],
-         [[x["set"], x["mode"], *(x.get(lap, "") for lap in LAPS)] for x in made["seconds"]]),
-    ]  # fmt: skip
-    return "\n\n".join(table(head, rows) for head, rows in heads if rows)
-
-
-def _told(gain: Mapping[str, Any] | None) -> str:
-    return str(Mean(**gain)) if gain else ""
-
-
-def _share(agrees: Mapping[str, float], what: str) -> str:
-    return f"{agrees[what]:.3f}" if what in agrees else ""
-
-
-def _spread(by_seed: Mapping[str, float]) -> str:
-    """Mean, standard deviation, and how many seeds are in it."""
-    held = list(by_seed.values())
-    spread = f" ± {statistics.stdev(held):.3f}" if len(held) > 1 else ""
-    return f"{statistics.fmean(held):.3f}{spread} ({len(held)})"

@@ -99,6 +99,20 @@ def test_a_unit_leaves_its_cells_and_learns_nothing_twice(tmp_path: Path, fits: 
     assert "fit" not in again["noise"]["cpu_s"]
 
 
+def test_a_cell_keeps_each_rows_marks_and_the_pools_cell_the_cold_start(
+    tmp_path: Path, fits: list[int]
+) -> None:
+    found = run(tmp_path, {}, "none", "pool")
+    assert "cold" not in found["none"] and len(fits) == 2
+    for judged in (found["none"], found["pool"], found["pool"]["cold"]):
+        for rows, scores in (("test", "scores"), ("blind", "blind")):
+            marks = judged["marks"][rows]
+            assert set(marks) <= {"0", "1"} and len(marks) == {"test": 20, "blind": 6}[rows]
+            assert judged[scores]["accuracy"] == pytest.approx(
+                marks.count("1") / len(marks), abs=1e-4
+            )
+
+
 def test_nothing_is_written_or_embedded_twice(
     tmp_path: Path, fits: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,10 +6,18 @@ from typing import Any
 
 import pytest
 
-from benchmarks.augment_table import as_table, chosen, summarise
+from benchmarks.augment_shown import as_table
+from benchmarks.augment_table import BETTER, rounds, summarise, values
 from benchmarks.intervals import Mean, clustered, mean_of, paired
 
 Found = dict[Any, dict[str, Any]]
+HALF = "1010101010101"
+
+
+def judged(value: float, blind: str = HALF) -> dict[str, Any]:
+    """Scores on test rows and blind ones, with the marks of the latter."""
+    share = blind.count("1") / len(blind)
+    return {"scores": {"accuracy": value}, "blind": {"accuracy": share}, "marks": {"blind": blind}}
 
 
 def cell(
@@ -17,7 +25,7 @@ def cell(
     mode: str,
     seed: int,
     value: float,
-    blind: float = 0.5,
+    blind: str = HALF,
     ratio: float | None = None,
     n: int = 50,
     **facts: Any,
@@ -26,7 +34,9 @@ def cell(
         ratio = 0.0 if mode in {"none", "pool"} else 3.0
     funnel = {"planned": 150, "made": 120, "kept": 40, "missing": {}, "refused": {"drift": 80}}
     own: dict[str, Any] = {} if ratio == 0 else {**funnel, "policy": {"ratio": 4.0}}
-    own |= {"scores": {"accuracy": value}, "blind": {"accuracy": blind}, "blind_rows": 13}
+    own |= judged(value, blind) | {"blind_rows": 13}
+    if mode == "pool":
+        own["cold"] = judged(0.3, "0" * 13)
     return {(name, n, seed, mode, ratio): {**own, "cpu_s": {"fit": 10.0 + seed}, **facts}}
 
 
@@ -59,23 +69,57 @@ def test_sets_count_once_whatever_their_seeds() -> None:
     assert alike is not None and alike.high == pytest.approx(0.2)  # seeds add no width of their own
 
 
-def test_the_loop_takes_the_challenger_only_where_it_is_better_on_blind_rows() -> None:
+def test_the_choice_is_that_of_the_gate_and_not_of_the_higher_mean() -> None:
+    few, more, most = "1" * 6 + "0" * 7, "1" * 7 + "0" * 6, "1" * 13
     found = together(
-        cell("snips", "pool", 0, 0.80, blind=0.6),
-        cell("snips", "all", 0, 0.70, blind=0.7),  # better on the blind rows, worse on the test
-        cell("snips", "pool", 1, 0.80, blind=0.6),
-        cell("snips", "all", 1, 0.90, blind=0.6),  # a tie stays with the human-only one
-        cell("snips", "all", 2, 0.90, blind=0.9),  # nothing beside it
-        cell("snips", "none", 0, 0.75),
-        cell("snips", "none", 1, 0.75),
+        cell("snips", "pool", 0, 0.80, blind=few),
+        cell("snips", "all", 0, 0.70, blind=more),  # one blind row more is luck
+        cell("snips", "pool", 1, 0.80, blind=few),
+        cell("snips", "all", 1, 0.90, blind=most),  # seven are not
+        cell("snips", "pool", 2, 0.80, blind=more),
+        cell("snips", "all", 2, 0.90, blind=few),
+        cell("snips", "all", 3, 0.90, blind=most),  # nothing beside it
+        *(cell("snips", "none", seed, 0.75) for seed in (0, 1, 2)),
     )
-    assert chosen(found, "snips") == {0: "all", 1: "pool"}
-    table = as_table(summarise(found))
-    assert "| snips | 2 | 13 | 1 | 1 |" in table.splitlines()
-    assert line(table, "| choice - pool ").startswith(
-        "| choice - pool | -0.050 [-0.685, +0.585] (2)"
+    told = rounds(found, "snips")
+    assert {seed: r.choice for seed, r in told.items()} == {0: "pool", 1: "all", 2: "pool"}
+    assert {r.without for r in told.values()} == {"pool"}
+    assert "would be good enough" in told[0].reason and "beats" in told[1].reason
+    assert values(found, "snips", BETTER) == {0: 0.70, 1: 0.90, 2: 0.80}
+    assert values(found, "snips", "choice") == {0: 0.80, 1: 0.90, 2: 0.80}
+    lines = as_table(summarise(found)).splitlines()
+    assert "| snips | 3 | 13 | 1 | 2 | 0 | 0 | 2 |" in lines
+    told_gain = line("\n".join(lines), "| choice - loop without ")
+    assert told_gain.startswith("| choice - loop without | +0.033 [-0.110, +0.177] (3)")
+
+
+def test_where_the_first_version_did_not_get_in_the_cold_start_serves_on() -> None:
+    found = together(
+        cell("snips", "pool", 0, 0.80, cold=judged(0.60)),  # as good as the cold start
+        cell("snips", "all", 0, 0.90),
+        cell("snips", "pool", 1, 0.80, cold=judged(0.60)),
+        cell("snips", "all", 1, 0.90, blind="1" * 13),
     )
-    assert "| +0.000 [-0.635, +0.635] (2) |" in line(table, "| choice - none ")
+    told = rounds(found, "snips")
+    assert [(r.without, r.choice) for r in told.values()] == [("cold", "cold"), ("cold", "all")]
+    assert values(found, "snips", "choice") == {0: 0.60, 1: 0.90}
+    assert values(found, "snips", "loop without") == {0: 0.60, 1: 0.60}
+
+
+def test_without_children_or_by_the_policys_word_there_is_no_challenger() -> None:
+    never = {"ratio": 0.0, "reason": "do not expand: it is sure enough"}
+    found = together(
+        *(cell("snips", "pool", seed, 0.80) for seed in (0, 1)),
+        cell("snips", "all", 0, 0.90, blind="1" * 13, kept=0),
+        cell("snips", "all", 1, 0.90, blind="1" * 13, policy=never),
+    )
+    told = rounds(found, "snips")
+    assert {r.choice for r in told.values()} == {"pool"}
+    assert [r.reason for r in told.values()] == [
+        "no challenger: no candidate was kept",
+        "no challenger: do not expand: it is sure enough",
+    ]
+    assert "| snips | 2 | 13 | 0 | 2 | 0 | 2 | 2 |" in as_table(summarise(found)).splitlines()
 
 
 def test_the_quality_and_its_gains() -> None:

@@ -1,0 +1,66 @@
+"""The tables of `augment.py` as Markdown, of the numbers that augment_table.py makes."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from benchmarks.augment_sets import FIRST, SETS, WRITTEN
+from benchmarks.augment_table import ALL_SETS, BETTER, LAPS, LOOPS, Line
+from benchmarks.intervals import Mean
+from benchmarks.report import table
+
+
+def as_table(made: Mapping[str, Sequence[Line]]) -> str:
+    """All tables that have a line."""
+    shown = [*(m.name for m in (*FIRST, *WRITTEN)), *LOOPS]
+    by_set: dict[str, dict[str, str]] = {}
+    for q in made["quality"]:
+        by_set.setdefault(q["set"], {})[q["mode"]] = _spread(q["values"])
+    quality = [[name, *(cells.get(m, "") for m in shown)] for name, cells in by_set.items()]
+    gains: dict[str, dict[str, str]] = {}
+    for g in made["gains"]:
+        gains.setdefault(f"{g['mode']} - {g['than']}", {})[g["set"]] = _told(g["gain"])
+    names = [*(s.name for s in SETS), ALL_SETS]
+    heads: list[tuple[list[str], list[list[object]]]] = [
+        (["set", *shown], [list(line) for line in quality]),
+        (["difference", *names], [[k, *(v.get(n, "") for n in names)] for k, v in gains.items()]),
+        (["set", "seeds", "blind rows", "served: challenger", "human-only", "cold start",
+          "no challenger", BETTER],
+         [[c[k] for k in ("set", "seeds", "blind_rows", "challenger", "human", "cold",
+                          "unchallenged", "better")] for c in made["choices"]]),
+        (["set", "examples", "ratio", "score", "less ratio 0", "kept", "policy's ratio"],
+         [[r["set"], r["n"], f"{r['ratio']:g}", _spread(r["values"]), _told(r["gain"]),
+           f"{r['kept']:.0f}", "" if r["policy"] is None else f"{r['policy']:.1f}"]
+          for r in made["ratios"]]),
+        (["left out", "set", "less all filters", "kept more"],
+         [[a["mode"], a["set"], _told(a["gain"]), f"{a['more_kept']:.1f}"]
+          for a in made["ablations"]]),
+        (["set", "mode", "seeds", "planned", "made", "kept", "refused by"],
+         [[f["set"], f["mode"], f["seeds"], *(f"{f[k]:.1f}" for k in ("planned", "made", "kept")),
+           ", ".join(f"{k} {v:.1f}" for k, v in f["refused"].items())] for f in made["funnel"]]),
+        (["set", "seeds", "test rows", "made", "kept", "kept - test", "kept, by source"],
+         [[j["set"], j["seeds"], *(_share(j["agrees"], k) for k in ("test", "made", "kept")),
+           _told(j["less"]),
+           ", ".join(f"{k[6:]} {v:.3f}" for k, v in j["agrees"].items() if k.startswith("kept, "))]
+          for j in made["judge"]]),
+        (["set", "mode", *(f"{lap}, CPU s" for lap in LAPS)],
+         [[x["set"], x["mode"], *(x.get(lap, "") for lap in LAPS)] for x in made["seconds"]]),
+    ]  # fmt: skip
+    return "\n\n".join(table(head, rows) for head, rows in heads if rows)
+
+
+def _told(gain: Mapping[str, Any] | None) -> str:
+    return str(Mean(**gain)) if gain else ""
+
+
+def _share(agrees: Mapping[str, float], what: str) -> str:
+    return f"{agrees[what]:.3f}" if what in agrees else ""
+
+
+def _spread(by_seed: Mapping[str, float]) -> str:
+    """Mean, standard deviation, and how many seeds are in it."""
+    held = list(by_seed.values())
+    spread = f" ± {statistics.stdev(held):.3f}" if len(held) > 1 else ""
+    return f"{statistics.fmean(held):.3f}{spread} ({len(held)})"
