@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from benchmarks.augment_marks import Cell, contestant, names
+from augment.gains import Gain, read_trend
+from benchmarks.augment_marks import Cell, contestant, gained, names
 from settings import Gate
 from sync.budget import next_look
 from sync.gate import Learned, judge
@@ -34,6 +35,15 @@ class Served:
     @property
     def challenged(self) -> bool:
         return not self.reason.startswith("no challenger")
+
+
+@dataclass(frozen=True)
+class Climb:
+    """What a ratio brought on the blind rows, as the loop records it, and whether the policy has
+    stopped by then."""
+
+    gain: Gain
+    stopped: bool
 
 
 def served(human: Cell, challenger: Cell, answers: int) -> Served:
@@ -74,6 +84,20 @@ def _report(candidate: Cell, human: Cell | None, *, champion: bool = False) -> d
     if champion:
         scores["champion"] = scores["human"]
     return {"holdout": blind, "synthetic": candidate["kept"], "scores": scores}
+
+
+def climbed(human: Cell, by_ratio: Mapping[float, Cell], answers: int) -> dict[float, Climb]:
+    """By ratio, what the policy's own trend rule would have read after rounds at rising ratios, up
+    to and with this one."""
+    past: list[Gain] = []
+    told: dict[float, Climb] = {}
+    stopped = False
+    for ratio, cell in sorted(by_ratio.items()):
+        found = gained(cell, human, answers)
+        past.append(Gain(answers, found["difference"], found["error"]))
+        stopped = stopped or read_trend(past, answers).stopped
+        told[ratio] = Climb(past[-1], stopped)
+    return told
 
 
 def better(human: Cell, challenger: Cell) -> Version:

@@ -30,10 +30,9 @@ def as_table(made: Mapping[str, Sequence[Line]]) -> str:
           "no challenger", BETTER],
          [[c[k] for k in ("set", "seeds", "blind_rows", "challenger", "human", "cold",
                           "unchallenged", "better")] for c in made["choices"]]),
-        (["set", "examples", "ratio", "score", "less ratio 0", "kept", "policy's ratio"],
-         [[r["set"], r["n"], f"{r['ratio']:g}", _spread(r["values"]), _told(r["gain"]),
-           f"{r['kept']:.0f}", "" if r["policy"] is None else f"{r['policy']:.1f}"]
-          for r in made["ratios"]]),
+        (["set", "examples", "ratio", "score", "less ratio 0", "kept",
+          "weight of children beside people's", "policy's ratio", "gain on blind rows",
+          "seeds without one", "stopped by then"], [_ratio(r) for r in made["ratios"]]),
         (["left out", "set", "less all filters", "kept more"],
          [[a["mode"], a["set"], _told(a["gain"]), f"{a['more_kept']:.1f}"]
           for a in made["ablations"]]),
@@ -49,6 +48,18 @@ def as_table(made: Mapping[str, Sequence[Line]]) -> str:
          [[x["set"], x["mode"], *(x.get(lap, "") for lap in LAPS)] for x in made["seconds"]]),
     ]  # fmt: skip
     return "\n\n".join(table(head, rows) for head, rows in heads if rows)
+
+
+def _ratio(r: Line) -> list[object]:
+    """A line of the curve; its first one has no children."""
+    start = [r["set"], r["n"], f"{r['ratio']:g}", _spread(r["values"])]
+    if not r["ratio"]:
+        return [*start, "", 0, 0, *[""] * 4]
+    own = [_told(r["gain"]), f"{r['kept']:.0f}", f"{r['weight']:.2f}", f"{r['policy']:.1f}"]
+    if not r["climbs"]:
+        return [*start, *own, *[""] * 3]
+    of = [f"{r[k]} of {r['climbs']}" for k in ("gainless", "stopped")]
+    return [*start, *own, f"{r['blind']:+.3f}", *of]
 
 
 def _told(gain: Mapping[str, Any] | None) -> str:

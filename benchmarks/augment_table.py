@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from augment.guard.guard import FILTERS
-from benchmarks.augment_choice import Served, Version, better, served
+from benchmarks.augment_choice import Served, Version, better, climbed, served
 from benchmarks.augment_sets import (
     ABLATIONS,
     CLOSER,
@@ -22,6 +22,7 @@ from benchmarks.augment_sets import (
     SETS,
     WRITTEN,
     Key,
+    weight,
 )
 from benchmarks.intervals import clustered, mean_of, paired
 
@@ -164,21 +165,51 @@ def _choices(found: Cells) -> Iterator[Line]:
 def _ratios(found: Cells) -> Iterator[Line]:
     for name in CLOSER:
         for n in (EXAMPLES, MORE):
-            base = {k: score(c) for k, c in _cells(found, name, "pool", 0.0, n).items()}
-            for ratio in sorted({0.0, RATIO, *RATIOS}):
-                mode = "all" if ratio else "pool"
-                cells = _cells(found, name, mode, ratio, n)
-                if not cells:
-                    continue
-                by_seed = {k: score(c) for k, c in cells.items()}
-                gain = mean_of(paired(by_seed, base)) if ratio else None
-                kept = [c["kept"] for c in cells.values()] if ratio else [0]
-                policy = [c["policy"]["ratio"] for c in cells.values()] if ratio else []
-                yield {"set": name, "n": n, "ratio": ratio,
-                       "values": _named(by_seed),
-                       "gain": asdict(gain) if gain else None,
-                       "kept": statistics.fmean(kept),
-                       "policy": statistics.fmean(policy) if policy else None}  # fmt: skip
+            human = _cells(found, name, "pool", 0.0, n)
+            if human:
+                by_seed = {seed: score(cell) for seed, cell in human.items()}
+                yield {"set": name, "n": n, "ratio": 0.0, "values": _named(by_seed)}
+            for ratio in sorted({RATIO, *RATIOS}):
+                if cells := _cells(found, name, "all", ratio, n):
+                    yield {"set": name, "n": n, "ratio": ratio, **_at_ratio(cells, human, n, ratio),
+                           **_stops(found, name, n, ratio)}  # fmt: skip
+
+
+def _at_ratio(
+    cells: Mapping[int, Cell], human: Mapping[int, Cell], n: int, ratio: float
+) -> dict[str, Any]:
+    """`weight`: of all kept children together, beside the human rows' 1."""
+    by_seed = {seed: score(cell) for seed, cell in cells.items()}
+    gain = mean_of(paired(by_seed, {seed: score(cell) for seed, cell in human.items()}))
+    kept = statistics.fmean(c["kept"] for c in cells.values())
+    return {
+        "values": _named(by_seed),
+        "gain": asdict(gain) if gain else None,
+        "kept": kept,
+        "weight": weight(ratio) * kept / n,
+        "policy": statistics.fmean(c["policy"]["ratio"] for c in cells.values()),
+    }
+
+
+def _stops(found: Cells, name: str, n: int, ratio: float) -> dict[str, Any]:
+    """What each seed's blind rows say of the ratio, by the policy's own rule; nothing of seeds
+    without a human-only version."""
+    human = _cells(found, name, "pool", 0.0, n)
+    upto = {r: _cells(found, name, "all", r, n) for r in {RATIO, *RATIOS} if r <= ratio}
+    climbs = [
+        climbed(human[seed], {r: cells[seed] for r, cells in upto.items() if seed in cells}, n)
+        for seed in upto[ratio]
+        if seed in human
+    ]
+    told = [climb[ratio] for climb in climbs]
+    if not told:
+        return {"climbs": 0}
+    return {
+        "climbs": len(told),
+        "blind": statistics.fmean(c.gain.difference for c in told),
+        "gainless": sum(not c.gain.real for c in told),
+        "stopped": sum(c.stopped for c in told),
+    }
 
 
 def _ablations(found: Cells) -> Iterator[Line]:

@@ -146,10 +146,30 @@ def test_the_curve_of_ratios_begins_at_the_pool() -> None:
         cell("banking77", "pool", 0, 0.7),
     )
     table = as_table(summarise(found))
-    assert "| snips | 50 | 0 | 0.800 (1) |  | 0 |  |" in table.splitlines()
-    assert "| snips | 50 | 10 | 0.700 (1) | -0.100 (1) | 40 | 4.0 |" in table.splitlines()
-    assert "| purchase_card | 100 | 1 | 0.700 (1) |  | 40 | 4.0 |" in table.splitlines()
+    lines = table.splitlines()
+    assert "| snips | 50 | 0 | 0.800 (1) |  | 0 | 0 |  |  |  |  |" in lines
+    told = "| snips | 50 | 10 | 0.700 (1) | -0.100 (1) | 40 | 0.08 | 4.0 | +0.000 | 1 of 1 |"
+    assert f"{told} 1 of 1 |" in lines
+    alone = "| purchase_card | 100 | 1 | 0.700 (1) |  | 40 | 0.20 | 4.0 |  |  |  |"
+    assert alone in lines  # no human-only version beside it
     assert "| banking77 | 50 | 0" not in table
+
+
+def test_the_curve_stops_where_the_policys_own_rule_does() -> None:
+    """After two ratios in a row without a gain on the blind rows, by more than its error."""
+    few, most = "1" * 6 + "0" * 7, "1" * 13
+    blind = {1.0: most, 3.0: few, 5.0: few, 10.0: most}
+    found = together(
+        cell("snips", "pool", 0, 0.8, blind=few),
+        *(cell("snips", "all", 0, 0.8, ratio=ratio, blind=rows) for ratio, rows in blind.items()),
+        cell("snips", "pool", 1, 0.8, blind=few),
+        *(cell("snips", "all", 1, 0.8, ratio=ratio, blind=most) for ratio in blind),
+    )
+    lines = summarise(found)["ratios"][1:]
+    assert [r["gainless"] for r in lines] == [0, 1, 1, 0]
+    assert [r["stopped"] for r in lines] == [0, 0, 1, 1]
+    assert [round(r["blind"], 3) for r in lines] == [0.538, 0.269, 0.269, 0.538]
+    assert [round(r["weight"], 3) for r in lines] == [0.4, 0.267, 0.16, 0.08]
 
 
 def test_what_a_filter_is_worth_is_told_beside_all_of_them() -> None:
