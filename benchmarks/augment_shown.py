@@ -44,6 +44,11 @@ def as_table(made: Mapping[str, Sequence[Line]]) -> str:
            _told(j["less"]),
            ", ".join(f"{k[6:]} {v:.3f}" for k, v in j["agrees"].items() if k.startswith("kept, "))]
           for j in made["judge"]]),
+        (["refused by", "set", "refused", "of these right", "of kept", "of test rows",
+          "refused - kept"],
+         [[f["filter"], f["set"], f.get("rows", ""),
+           *(_share(f, k) for k in ("refused", "kept", "test")), _told(f["less"])]
+          for f in made["filters"]]),
         (["set", "mode", *(f"{lap}, CPU s" for lap in LAPS)],
          [[x["set"], x["mode"], *(x.get(lap, "") for lap in LAPS)] for x in made["seconds"]]),
     ]  # fmt: skip

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from augment.guard.guard import FILTERS
 from benchmarks.augment_choice import Served, Version, better, climbed, served
+from benchmarks.augment_marks import share
 from benchmarks.augment_sets import (
     ABLATIONS,
     CLOSER,
     EXAMPLES,
     FIRST,
+    JUDGE,
     MODES,
     MORE,
     RATIO,
@@ -24,7 +26,7 @@ from benchmarks.augment_sets import (
     Key,
     weight,
 )
-from benchmarks.intervals import clustered, mean_of, paired
+from benchmarks.intervals import Mean, clustered, mean_of, paired
 
 Cell = Mapping[str, Any]
 Cells = Mapping[Key, Cell]
@@ -50,6 +52,7 @@ COMPARED = (
 )
 LAPS = ("make", "guard", "fit", "answer")
 ALL_SETS = "mean over sets"
+LEAST_REFUSED = 20  # candidates of a set, in all seeds together, of which a share says something
 
 
 def summarise(found: Cells) -> dict[str, list[Line]]:
@@ -62,6 +65,7 @@ def summarise(found: Cells) -> dict[str, list[Line]]:
         "ablations": list(_ablations(found)),
         "funnel": list(_funnel(found)),
         "judge": list(_judge(found)),
+        "filters": list(_filters(found)),
         "seconds": list(_seconds(found)),
     }
 
@@ -257,6 +261,34 @@ def _judge(found: Cells) -> Iterator[Line]:
                "agrees": {w: statistics.fmean(one[w] for one in said.values() if w in one)
                           for w in whats},
                "less": asdict(less) if less else None}  # fmt: skip
+
+
+def _filters(found: Cells) -> Iterator[Line]:
+    """What each filter refused, in all seeds together: the share that carries its label, beside
+    that of what was kept; last the mean over sets with at least LEAST_REFUSED such candidates."""
+    for name in FILTERS:
+        less: list[float] = []
+        for s in SETS:
+            cells = _cells(found, s.name, JUDGE.name).values()
+            refused, kept, test = (
+                _pooled([c["tallies"][what] for c in cells if what in c["tallies"]])
+                for what in (f"refused, {name}", "kept", "test")
+            )
+            if refused is None or kept is None:
+                continue
+            rows = sum(c["rows"].get(f"refused, {name}", 0) for c in cells)
+            if rows >= LEAST_REFUSED:
+                less.append(refused - kept)
+            apart = Mean(refused - kept, None, None, 1)
+            yield {"filter": name, "set": s.name, "rows": rows, "refused": refused,
+                   "kept": kept, "test": test, "less": asdict(apart)}  # fmt: skip
+        if mean := mean_of(less):
+            yield {"filter": name, "set": ALL_SETS, "less": asdict(mean)}
+
+
+def _pooled(tallies: Sequence[Sequence[int]]) -> float | None:
+    """The share of all together."""
+    return share([sum(counts) for counts in zip(*tallies, strict=True)]) if tallies else None
 
 
 def _seconds(found: Cells) -> Iterator[Line]:

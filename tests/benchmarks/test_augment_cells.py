@@ -138,6 +138,13 @@ def test_the_judge_learned_from_all_rows_and_is_kept(tmp_path: Path, fits: list[
     assert facts["rows"]["made"] >= facts["rows"]["kept"]
     parts = [n for what, n in facts["rows"].items() if what.startswith("kept, ")]
     assert sum(parts) == facts["rows"]["kept"]
+    refused = {k: n for k, n in facts["rows"].items() if k.startswith("refused, ")}
+    assert refused == {f"refused, {name}": n for name, n in facts["refused"].items()}
+    assert sum(refused.values()) + facts["kept"] == facts["made"]
+    for what, (right, of) in facts["tallies"].items():
+        assert of == facts["rows"][what] and facts["scores"][what] == pytest.approx(
+            right / of, abs=1e-4
+        )
     again = run(tmp_path, {}, "judge")["judge"]
     assert fits == [80] and again["scores"] == facts["scores"]
     assert not [p for p in tmp_path.iterdir() if p.name.startswith("tmp")]

@@ -187,11 +187,35 @@ def test_the_judges_agreement_is_told_beside_real_rows() -> None:
     said = {"test": 0.9, "made": 0.6, "kept": 0.88, "kept, noise": 0.95}
     none_kept = {"test": 0.9, "made": 0.5}
     found = together(
-        cell("snips", "judge", 0, 0.0, scores=said),
-        cell("snips", "judge", 1, 0.0, scores=none_kept),
+        cell("snips", "judge", 0, 0.0, scores=said, tallies={}),
+        cell("snips", "judge", 1, 0.0, scores=none_kept, tallies={}),
     )
     told = "| snips | 2 | 0.900 | 0.550 | 0.880 | -0.020 (1) | noise 0.950 |"
     assert told in as_table(summarise(found)).splitlines()
+
+
+def judge(name: str, seed: int, **tallies: list[int]) -> Found:
+    """`drift` and `twin` are what these refused."""
+    named = {k if k in {"kept", "test"} else f"refused, {k}": v for k, v in tallies.items()}
+    sizes = {what: counts[-1] for what, counts in named.items()}
+    said = {what: counts[0] / counts[1] for what, counts in named.items()}
+    return cell(name, "judge", seed, 0.0, scores=said, tallies=named, rows=sizes)
+
+
+def test_what_a_filter_refuses_is_told_beside_what_is_kept_all_seeds_together() -> None:
+    found = together(
+        judge("snips", 0, test=[9, 10], kept=[30, 40], drift=[0, 5], twin=[2, 2]),
+        judge("snips", 1, test=[9, 10], kept=[34, 40], drift=[10, 25]),
+        judge("banking77", 0, test=[8, 10], kept=[8, 10], drift=[8, 20]),
+    )
+    table = as_table(summarise(found))
+    assert "| drift | snips | 30 | 0.333 | 0.800 | 0.900 | -0.467 (1) |" in table.splitlines()
+    assert "| drift | banking77 | 20 | 0.400 | 0.800 | 0.800 | -0.400 (1) |" in table.splitlines()
+    assert line(table, "| drift | mean").startswith(
+        "| drift | mean over sets |  |  |  |  | -0.433 ["
+    )
+    assert "| twin | snips | 2 | 1.000 | 0.800 | 0.900 | +0.200 (1) |" in table.splitlines()
+    assert "| twin | mean over sets" not in table  # two candidates say nothing
 
 
 def test_seconds_are_those_of_cells_that_were_run() -> None:
