@@ -3,9 +3,9 @@
     python -m benchmarks.augment [--only snips,mts_notes] [--seeds 0,1] [--until 23:30] [--table]
 
 Every cell (set, examples, seed, mode, ratio) is written to results/augment.jsonl as soon as it is
-done and not run again while the fit, the rules of expansion and the generator it was made with are
-current: stop and start as you like. The most telling ones come first. Sets, seeds, modes and
-settings were fixed before the first cell; nothing is chosen on a test file.
+done and not run again while the fit, the data, the rules of expansion and the generator it was
+made with are current: stop and start as you like. The most telling ones come first. Sets, seeds,
+modes and settings were fixed before the first cell; nothing is chosen on a test file.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def done(path: Path, generator: str) -> dict[Key, Cell]:
     return {
         (c["set"], c["n"], c["seed"], c["mode"], c["ratio"]): c
         for c in read_cells(path)
-        if c["with"] == made_with(c["mode"], generator)
+        if c["with"] == made_with(c["set"], c["mode"], generator)
     }
 
 
@@ -48,7 +48,7 @@ def keep(
 ) -> None:
     """Append a finished cell."""
     place = {"set": unit.set, "n": unit.n, "seed": unit.seed, "mode": mode, "ratio": ratio}
-    add_cell(path, {**place, "with": made_with(mode, generator), **facts})
+    add_cell(path, {**place, "with": made_with(unit.set, mode, generator), **facts})
 
 
 def missing(unit: Unit, path: Path, generator: str) -> list[tuple[Mode, float]]:

@@ -24,7 +24,7 @@ from benchmarks.augment_marks import marks_of, pack, share, tally
 from benchmarks.augment_sets import BY_NAME, JUDGE, Mode, Unit, blind_of, weight
 from benchmarks.causal_cells import Clock, Rows, answered, fitted, scores, served
 from benchmarks.causal_sets import DataSet
-from benchmarks.data import Split, draw
+from benchmarks.data import Split, data_digest, draw
 from label_config.controls import Schema
 from label_config.values import Example
 from lora.base import Base, load_base
@@ -183,7 +183,8 @@ def _judged(
 ) -> Facts:
     """How often one who learned from the full train set agrees: with people on the test rows, with
     what was made, with what was kept of it, by source, and with what each filter refused."""
-    folder = cache / f"judge-{data.mine.name.replace(' ', '-')}-fit{FIT}"
+    name = data.mine.name.replace(" ", "-")
+    folder = cache / f"judge-{name}-fit{FIT}-{data_digest(data.mine.data)}"
     rows = Rows(data.schema, [], [], data.test, data.split.dropped)
     if not folder.exists():
         _learn_all(base, data, folder)

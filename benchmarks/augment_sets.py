@@ -13,6 +13,7 @@ from augment.standing import GENERATORS, Source
 from augment.versions import versions
 from benchmarks.causal_sets import BY_NAME as CAUSAL_SETS
 from benchmarks.causal_sets import DataSet
+from benchmarks.data import data_digest
 from lora.recipe import FIT
 
 Kind = Literal["first", "written", "judge", "ratios", "ablations"]
@@ -145,10 +146,10 @@ def blind_of(n: int) -> int:
     return math.ceil(n / 4)
 
 
-def made_with(mode: str, generator: str) -> str:
-    """What a cell was made with: another one is run again."""
-    m = MODES[mode]
+def made_with(name: str, mode: str, generator: str) -> str:
+    """What a cell of a set was made with: another one is run again."""
+    m, learned = MODES[mode], f"fit {FIT}, data {data_digest(BY_NAME[name].data)}"
     if not m.sources:
-        return f"fit {FIT}"
+        return learned
     by = f", {generator}" if m.writes else ""
-    return f"fit {FIT}, {versions()}{by}"
+    return f"{learned}, {versions()}{by}"

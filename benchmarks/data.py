@@ -69,6 +69,11 @@ def digest_of_files(name: str, files: tuple[str, ...]) -> str:
     return found.hexdigest()[:8]
 
 
+def data_digest(name: str) -> str:
+    """The same of a set's train and test rows."""
+    return digest_of_files(name, ("train", "test"))
+
+
 def load_split(name: str, train: str = "train", tests: Sequence[str] = ("test",)) -> Split:
     """A data set, its train rows without those whose normalised text is a test row's."""
     folder = shared() / name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from augment.guard.guard import ALWAYS, FILTERS
 from augment.values import Prompt
 from augment.versions import guard_digest
-from benchmarks import augment, augment_sets
+from benchmarks import augment, augment_sets, data
 from benchmarks.augment import done, keep, learned, missing, run_all
 from benchmarks.augment_children import Shared
 from benchmarks.augment_sets import (
@@ -29,9 +30,16 @@ from benchmarks.augment_sets import (
 )
 from lora.expansions import Kept
 
+
+@pytest.fixture(autouse=True)
+def _data(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No data set is needed here."""
+    monkeypatch.setattr(augment_sets, "data_digest", lambda name: f"of {name}")
+
+
 FIRST = Unit("snips", 50, 0, "first")
 FACTS = {"scores": {"accuracy": 0.5}, "blind": {"accuracy": 0.4}, "cpu_s": {}}
-LEARNED = {**FACTS, "notes": [], "test": 300, "blind_rows": 13}
+LEARNED = {**FACTS, "notes": [], "test": 300, "blind_rows": 13, "marks": {}}
 
 
 def test_all_that_the_issue_asks_for_is_there_once() -> None:
@@ -108,13 +116,41 @@ def test_a_cell_of_other_rules_is_done_again(
 
 
 def test_the_guards_constants_are_in_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = made_with("noise", "smollm")
-    monkeypatch.setattr("augment.guard.fit.HIGH", 0.98)
+    before = made_with("snips", "noise", "smollm")
+    with monkeypatch.context() as patched:
+        patched.setattr("augment.guard.fit.HIGH", 0.98)
+        guard_digest.cache_clear()
+        after = made_with("snips", "noise", "smollm")
     guard_digest.cache_clear()
-    after = made_with("noise", "smollm")
-    monkeypatch.undo()
-    guard_digest.cache_clear()
-    assert after != before == made_with("noise", "another")
+    assert after != before == made_with("snips", "noise", "another")
+
+
+def test_the_data_are_in_the_key_of_every_cell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, slots = tmp_path / "cells.jsonl", Unit("snips slots", 50, 0, "first")
+    keep(path, FIRST, "none", 0.0, "smollm", FACTS)
+    keep(path, slots, "noise", 3.0, "smollm", FACTS)
+    keep(path, Unit("mts_notes", 50, 0, "first"), "none", 0.0, "smollm", FACTS)
+    monkeypatch.setattr(
+        augment_sets, "data_digest", lambda name: "new" if name == "snips" else f"of {name}"
+    )
+    assert set(done(path, "smollm")) == {("mts_notes", 50, 0, "none", 0.0)}
+
+
+def test_a_data_sets_digest_is_of_its_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(data, "shared", lambda: tmp_path)
+    (tmp_path / "one").mkdir()
+    for part in ("train", "test"):
+        (tmp_path / "one" / f"{part}.jsonl").write_text('{"text": "a", "label": "b"}\n')
+    shutil.copytree(tmp_path / "one", tmp_path / "same")
+    shutil.copytree(tmp_path / "one", tmp_path / "changed")
+    (tmp_path / "changed" / "test.jsonl").write_text('{"text": "a", "label": "c"}\n')
+    one, same, changed = (data.data_digest(name) for name in ("one", "same", "changed"))
+    data.digest_of_files.cache_clear()
+    assert len(one) == 8 and one == same != changed
 
 
 def test_a_line_that_a_kill_cut_is_no_cell(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from benchmarks.augment_sets import BY_NAME, MODES, Unit
 from benchmarks.causal_sets import DataSet
 from benchmarks.data import Split
 from lora.base import Base, as_base
-from lora.recipe import Source
+from lora.recipe import FIT, Source
 from tests.lora.causal.made import causal_base
 from tests.lora.made import WORDS, tiny_model, tiny_tokenizer
 
@@ -63,6 +63,7 @@ def fits(monkeypatch: pytest.MonkeyPatch, tiny: Base) -> list[int]:
     monkeypatch.setattr(augment_cells, "load_base", lambda *_, **__: tiny)
     monkeypatch.setattr("lora.base.load_base", lambda *_, **__: causal_base())
     monkeypatch.setattr(DataSet, "load", lambda _: SPLIT)
+    monkeypatch.setattr(augment_cells, "data_digest", lambda name: f"of-{name}")
     monkeypatch.setitem(BY_NAME, "made", MADE)
     return counted
 
@@ -148,6 +149,7 @@ def test_the_judge_learned_from_all_rows_and_is_kept(tmp_path: Path, fits: list[
     again = run(tmp_path, {}, "judge")["judge"]
     assert fits == [80] and again["scores"] == facts["scores"]
     assert not [p for p in tmp_path.iterdir() if p.name.startswith("tmp")]
+    assert [p.name for p in tmp_path.glob("judge-*")] == [f"judge-made-fit{FIT}-of-made"]
 
 
 def test_what_is_learned_from_has_a_name_of_its_content() -> None:
