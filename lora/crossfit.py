@@ -23,6 +23,8 @@ from lora.network import Network
 from lora.start import FROZEN_STRENGTH, Floats, logistic, names_help, with_names
 
 FOLDS = 5
+SINGLE: tuple[Form, ...] = ("one", "ordinal")
+"""Controls that are judged: one label of several, a scale's marks being labels like others."""
 UNSEEN = 1.0  # a label the fold never saw lies so far below all others
 
 Odds = dict[str, dict[str, float]]
@@ -66,15 +68,13 @@ def crossfit(
     pool: Sequence[Mapping[str, str]] = (),
     seed: int = 0,
     folds: int = FOLDS,
-    forms: Sequence[Form] = ("one",),
 ) -> CrossFit:
     """Judges of the human train rows `examples`, in `folds` parts by group.
 
-    `pool`: unlabelled texts, which say what label names are like to any text; `forms`: of controls
-    with one label of several that are judged (a scale's marks are labels like others).
+    `pool`: unlabelled texts, which say what label names are like to any text.
     """
     fold = deal(examples, seed, folds)
-    controls = [c for c in schema.controls if c.form in forms and c.options is None]
+    controls = [c for c in schema.controls if c.form in SINGLE and c.options is None]
     judges: list[Judge] = []
     for number in range(folds):
         seen = [e for e in examples if fold[e.id] != number]

@@ -15,16 +15,15 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from label_config.controls import Control, Form, Schema
+from label_config.controls import Control, Schema
 from label_config.values import Example
-from lora.crossfit import FOLDS, Embedder, Odds, crossfit, deal
+from lora.crossfit import FOLDS, SINGLE, Embedder, Odds, crossfit, deal
 from lora.doubts import Doubt
 from lora.examples import chosen
 from lora.mismarked import of_spans
 from lora.start import FROZEN_STRENGTH, Floats, logistic
 
 Ints = npt.NDArray[np.int64]
-SINGLE: tuple[Form, ...] = ("one", "ordinal")
 LEAST = 2  # answers with and without a label of several, in what a judge learned from
 
 
@@ -41,7 +40,7 @@ def doubts(
     chance of the label given alone fewer where mistakes are likely ones (docs/benchmarks.md). Rows
     of which only spans are doubted come behind: their margins are no model's."""
     found: dict[str, Doubt] = {}
-    odds = crossfit(embed, schema, examples, pool, seed, folds, SINGLE).out_of_fold
+    odds = crossfit(embed, schema, examples, pool, seed, folds).out_of_fold
     for control in (c for c in schema.controls if c.options is None):
         if control.form in SINGLE:
             _keep_worst(found, of_one(control, examples, odds))

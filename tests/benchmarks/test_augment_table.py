@@ -183,6 +183,13 @@ def test_what_a_filter_is_worth_is_told_beside_all_of_them() -> None:
     assert "| snips | all | 2 | 150.0 | 120.0 | 520.0 | drift 80.0 |" in lines
 
 
+def test_slots_are_said_to_have_no_label_filter() -> None:
+    note = "snips slots: no label filter for spans"
+    slots = cell("snips slots", "all", 0, 0.4)
+    assert note in as_table(summarise(slots)).splitlines()[-1]
+    assert note not in as_table(summarise(cell("snips", "all", 0, 0.4)))
+
+
 def test_the_judges_agreement_is_told_beside_real_rows() -> None:
     said = {"test": 0.9, "made": 0.6, "kept": 0.88, "kept, noise": 0.95}
     none_kept = {"test": 0.9, "made": 0.5}

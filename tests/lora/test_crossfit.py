@@ -76,6 +76,23 @@ def test_what_was_answered_with_one_label_only_is_not_judged(embed: Embedder) ->
     assert all(odds == {} for odds in found.out_of_fold.values())
 
 
+def test_a_scales_marks_are_judged_like_labels_and_spans_are_not(embed: Embedder) -> None:
+    schema = read_schema(
+        '<View><Text name="t" value="$text"/><Rating name="r" toName="t" maxRating="3"/>'
+        '<Labels name="s" toName="t"><Label value="x"/></Labels></View>'
+    )
+    stars = {"music": "3", "paint": "1"}
+    examples = [
+        replace(e, answers=(Choice("r", "t", (stars[e.answers[0].labels[0]],)),))  # type: ignore[union-attr]
+        for e in rows()
+    ]
+    found = crossfit(embed, schema, examples, seed=1)
+    assert set(found.out_of_fold) == {e.id for e in examples}
+    for odds in found.out_of_fold.values():
+        assert set(odds) == {"r"} and list(odds["r"]) == ["1", "2", "3"]
+        assert sum(odds["r"].values()) == pytest.approx(1.0)
+
+
 def test_each_text_is_embedded_once_as_a_unit_vector(embed: Embedder) -> None:
     vectors = embed(["play the song", "paint it", "play the song"])
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1.0)
