@@ -80,6 +80,9 @@ def work(
     place = Known(unit, data.schema, data.human, data.blind, data.pool)
     nursery = Nursery(place, base, generator, cache)
     learned = dict(known)
+    if any(mode.sources for mode, _ in wanted):
+        nursery.policy()  # judges and profile, which all modes share: no mode's time
+        clock.lap("profile")
     for mode, ratio in wanted:
         clock.laps.clear()
         passed, facts = _passed(nursery, mode, ratio, clock) if mode.sources else (None, {})
@@ -110,6 +113,8 @@ def _passed(nursery: Nursery, mode: Mode, ratio: float, clock: Clock) -> tuple[P
     """What the guard made of the candidates."""
     plan, candidates = nursery.candidates(mode, ratio)
     clock.lap("make")
+    if nursery.reused(mode, ratio):
+        del clock.laps["make"]
     passed = nursery.guarded(candidates, mode)
     clock.lap("guard")
     policy = nursery.policy()

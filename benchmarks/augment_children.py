@@ -35,6 +35,7 @@ from label_config.values import Example
 from lora.base import Base
 from lora.crossfit import CrossFit, Embedder, crossfit
 from lora.expansions import Kept
+from settings import load
 
 CACHE = RESULTS / "cache"
 Batch = Callable[[Sequence[Prompt]], Iterator[str | None]]
@@ -112,6 +113,7 @@ class Nursery:
         vectors = cache / f"vectors-{self._place}-{base.revision[:12]}.npz"
         self._embed = StoredEmbedder(base, vectors)
         self._made: dict[tuple[object, ...], tuple[Plan, Candidates]] = {}
+        self._reused: set[tuple[object, ...]] = set()
 
     @property
     def human(self) -> Sequence[Example]:
@@ -174,11 +176,20 @@ class Nursery:
         if key not in self._made:
             plan = self.plan(mode, ratio)
             if GENERATORS & plan.children.keys():
+                asked, before = questions(plan, self._rows), self._written.asked
                 made = make(plan, self._rows, self._shared, self._written.name)
+                alone = len({q.prompt.digest for q in asked})
+                if self._written.asked - before != alone:
+                    self._reused.add(key)
             else:
                 made = make(plan, self._rows)
             self._made[key] = plan, made
         return self._made[key]
+
+    def reused(self, mode: Mode, ratio: float) -> bool:
+        """Whether a writer was not asked for just these candidates: answers were kept, or others
+        came in the same batches, so that the time it took is not that of making them."""
+        return (mode.sources, mode.aimed, ratio) in self._reused
 
     def guarded(self, candidates: Candidates, mode: Mode) -> Passed:
         k = self._known
@@ -199,7 +210,7 @@ class Nursery:
         from lora.base import load_base
         from lora.causal.write import Writer
 
-        writer = Writer(load_base(self._generator, threads=1))
+        writer = Writer(load_base(self._generator, threads=1, device=load(os.environ).train.device))
         path = self._cache / f"written-{self._place}.jsonl"
         return Kept(path, writer.name, writer, writer.batch)
 

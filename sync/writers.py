@@ -23,7 +23,8 @@ def writer_of(
     from lora.base import load_base  # here: whoever asks a server loads no such base
     from lora.causal.write import Writer
 
-    writer = Writer(load_base(own.generator, threads=settings.train.threads))
+    train = settings.train
+    writer = Writer(load_base(own.generator, threads=train.threads, device=train.device))
     return Kept(place.written, writer.name, writer, writer.batch, go_on)
 
 

@@ -127,6 +127,7 @@ def test_nothing_is_written_or_embedded_twice(
 
     monkeypatch.setattr("lora.causal.write.Writer.__call__", refuse)
     second = run(tmp_path, {}, "all")
+    assert "make" in first["all"]["cpu_s"] and "make" not in second["all"]["cpu_s"]
     assert second["all"]["learned"] == first["all"]["learned"]
     assert (tmp_path / "written-made-24-0.jsonl").read_text() == written
     assert vectors.stat().st_mtime_ns == stamp
