@@ -1,40 +1,45 @@
 """A project of any size on the fake Label Studio: what its first sync takes, and what one change
-costs afterwards."""
+costs afterwards. Label Studio's share is reckoned (tests/load/prices.py) and told apart."""
 
 from __future__ import annotations
 
+import os
 import tempfile
 import time
 from bisect import bisect_left
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import astuple, dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
-
-import psutil
 
 from label_config.values import Task
 from sync.connect import connect
 from sync.loop import turn
 from sync.pull import pull
-from sync.studio_values import NewPrediction, StudioDown, TaskState
+from sync.studio_values import NewPrediction, SeenPrediction, StudioDown, TaskState
+from tests.load.prices import prices
+from tests.load.watched import Watched
 from tests.sync.fake_studio import FakeStudio
 from tests.sync.house import ANSWER, CONFIG, House, open_house
 
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
 VERBS = "play buy paint find send open close move".split()
-REQUEST_S, TASK_S, ID_S = 0.03, 0.0014, 0.00035
-"""Label Studio's share: of a request, of a task with all that hangs on it, of an id."""
 
 
 @dataclass
 class LargeStudio(FakeStudio):
-    """Knows what changed when without sorting; `waited_s`: what the real one would have taken."""
+    """Knows what changed when without sorting, and of a prediction no more than that it is there:
+    this process is the one whose memory is looked at. `waited_s`: what the real one would have
+    taken; `requests`, `rows`: how many it was asked, and how many rows went over the wire."""
 
     waited_s: float = 0.0
+    requests: int = 0
+    rows: int = 0
     listed: int = 0
     ends_after: int = 0
+    held: dict[str, set[int]] = field(default_factory=dict)
     _changed: list[tuple[datetime, int]] = field(default_factory=list)
     _at: datetime = START
 
@@ -60,12 +65,18 @@ class LargeStudio(FakeStudio):
         self._changed.append((self.tasks[task].updated_at, task))
 
     def _heard(self, project: str) -> None:
-        self.waited_s += REQUEST_S
+        self.requests += 1
+        self.waited_s += prices(len(self.tasks)).request_s
         super()._heard(project)
+
+    def _rows(self, count: int, each_s: float) -> None:
+        self.rows += count
+        self.waited_s += count * each_s
 
     def changed_tasks(self, project: str, since: datetime | None) -> Iterator[TaskState]:
         self._heard(project)
         first = bisect_left(self._changed, (since, 0)) if since else 0
+        each_s = prices(len(self.tasks)).task_s
         for at, number in self._changed[first:]:
             state = self.tasks.get(number)
             if state is None or state.updated_at != at:
@@ -73,52 +84,95 @@ class LargeStudio(FakeStudio):
             if self.ends_after and self.listed == self.ends_after:
                 raise StudioDown("it went away")
             self.listed += 1
-            self.waited_s += TASK_S
-            yield state
+            self._rows(1, each_s)
+            yield replace(state, predictions=self._predictions(state))
+
+    def _predictions(self, state: TaskState) -> tuple[SeenPrediction, ...]:
+        number, said = state.task.id, [ANSWER[0] | {"score": 0.5}]
+        versions = [v for v, tasks in self.held.items() if number in tasks]
+        return tuple(
+            SeenPrediction(number, number, v, state.updated_at, 0.5, said) for v in versions
+        )
 
     def task_ids(self, project: str) -> set[int]:
-        self.waited_s += ID_S * len(self.tasks)
+        self._rows(len(self.tasks), prices(0).id_s)
         return super().task_ids(project)
 
     def tasks_with_version(self, project: str, version: str, first: int = 0) -> set[int]:
-        found = super().tasks_with_version(project, version, first)
-        self.waited_s += ID_S * len(found)
+        self._heard(project)
+        self.lists += 1
+        found = {task for task in self.held.get(version, ()) if task >= first}
+        self._rows(len(found), prices(0).id_s)
         return found
+
+    def import_predictions(self, project: str, predictions: Sequence[NewPrediction]) -> int:
+        self._heard(project)
+        for p in predictions:
+            self.held.setdefault(p.version, set()).add(p.task)
+        self._rows(len(predictions), prices(len(self.tasks)).prediction_s)
+        return len(predictions)
+
+    def set_model_version(self, project: str, version: str) -> None:
+        self._heard(project)
+        self.info = replace(self.info, model_version=version)
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a turn after one change took. `own_s`: processor seconds of ours, which a busy machine
+    does not stretch; `studio_s`: Label Studio's share; `requests`, `rows`: what it was asked."""
+
+    own_s: float
+    studio_s: float
+    requests: int
+    rows: int
+
+    @property
+    def whole_s(self) -> float:
+        return self.own_s + self.studio_s
+
+
+@dataclass(frozen=True)
+class First:
+    """What the first sync took: `heard_s` and `pushed_s` of ours until all was in the log and
+    shown, `studio_s` of Label Studio; `grew_mb`: at most; `again`: tasks listed twice, as it was
+    cut off. The stub that answers for the backend is in this process, too."""
+
+    heard_s: float
+    pushed_s: float
+    studio_s: float
+    grew_mb: float
+    again: int
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What a project of one size took, in processor seconds, which a busy machine does not stretch.
-    `change_s`: ours of a turn after one answer; `with_studio_s`: with Label Studio's share;
-    `new_task_s`, `new_task_with_studio_s`: of a turn after one import; `again`: tasks listed twice,
-    as it was cut off."""
+    """What a project of one size took: its first sync, a turn after one answer, one after one new
+    task."""
 
     tasks: int
     answers: int
-    first_s: float
-    grew_mb: float
-    again: int
-    change_s: float
-    with_studio_s: float
-    new_task_s: float
-    new_task_with_studio_s: float
+    first: First
+    answer: Change
+    new_task: Change
 
 
 def measure(tasks: int, answers: int, turns: int = 5) -> Cost:
-    """Sync it, cut off in the middle and taken up; then let single answers come."""
+    """Sync it, cut off in the middle and taken up; then let single answers and tasks come."""
     with tempfile.TemporaryDirectory() as folder, open_house(Path(folder)) as house:
         studio = LargeStudio(CONFIG)
         studio.fill(tasks, answers)
         with_tabs(house, studio)
-        first_s, grew, again = _first(house, studio)
-        shown(house, studio)
+        house.backend.asked = deque(maxlen=0)  # type: ignore[assignment]  # it remembers nothing
+        texts = (str(state.task.data["text"]) for state in studio.tasks.values())
+        house.backend.scores = {text: n * 7919 % 997 / 997 for n, text in enumerate(texts)}
+        first = _first(house, studio)
         studio.later(3600)
         turn(house.world, "1", sweep=True)
-        own, whole = _median(house, studio, turns)
-        new_task_s = _one_more(house, studio)  # the first one may find nothing in memory
-        new_task_s = _one_more(house, studio)
-    rounded = (round(v, 3) for v in (own, whole, *new_task_s))
-    return Cost(tasks, answers, round(first_s, 1), round(grew, 1), again, *rounded)
+        answered = middle([_one_answer(house, studio) for _ in range(turns)])
+        _one_more(house, studio)  # it may find nothing in memory
+        added = middle([_one_more(house, studio) for _ in range(turns)])
+    return Cost(tasks, answers, first, answered, added)
 
 
 def with_tabs(house: House, studio: LargeStudio) -> None:
@@ -128,27 +182,28 @@ def with_tabs(house: House, studio: LargeStudio) -> None:
     house.world, house.studio = replace(house.world, studio=studio, settings=settings), studio
 
 
-def _first(house: House, studio: LargeStudio) -> tuple[float, float, int]:
-    """Seconds, MB by which this process grew, and tasks that had to be listed a second time."""
-    log, grown = house.world.log, [0.0]
-    process = psutil.Process()
-    before, began = process.memory_info().rss, time.process_time()
-
-    def look() -> None:
-        grown.append((process.memory_info().rss - before) / 1e6)
-
-    log.connect("1", "large")
-    studio.ends_after = len(studio.tasks) // 2
-    try:
-        pull(studio, log, "1", 0.3, after_part=look)
-        raise AssertionError("it was not cut off")
-    except StudioDown:
-        studio.ends_after = 0
-    pull(studio, log, "1", 0.3, after_part=look)
-    assert set(log.sides("1")) == set(studio.tasks)
-    again, took = studio.listed - len(studio.tasks), time.process_time() - began
-    connect(house.world, "1")
-    return took, max(grown), again
+def _first(house: House, studio: LargeStudio) -> First:
+    """All tasks into the log, in two goes, and a prediction for each open one into Label Studio."""
+    log, began = house.world.log, time.process_time()
+    with Watched(os.getpid(), 0.05) as watched:
+        log.connect("1", "large")
+        studio.ends_after = len(studio.tasks) // 2
+        try:
+            pull(studio, log, "1", 0.3)
+            raise AssertionError("it was not cut off")
+        except StudioDown:
+            studio.ends_after = 0
+        pull(studio, log, "1", 0.3)
+        assert set(log.sides("1")) == set(studio.tasks)
+        again, heard = studio.listed - len(studio.tasks), time.process_time()
+        connect(house.world, "1")
+        while (pushed := turn(house.world, "1").pushed) is None or pushed.left:
+            pass
+    pushed_s = time.process_time() - heard
+    assert studio.held[house.backend.version] == set(log.unanswered("1"))
+    grew = watched.seen().grew_mb
+    heard_s, studio_s = round(heard - began, 1), round(studio.waited_s, 1)
+    return First(heard_s, round(pushed_s, 1), studio_s, grew, again)
 
 
 def shown(house: House, studio: LargeStudio) -> None:
@@ -166,24 +221,31 @@ def shown(house: House, studio: LargeStudio) -> None:
         log.confirm("1", made[start : start + 1000])
 
 
-def _one_more(house: House, studio: LargeStudio) -> tuple[float, float]:
-    """What a turn after one new task takes: of ours, and with Label Studio's share."""
+def _one_more(house: House, studio: LargeStudio) -> Change:
     studio.fill(1, 0)
-    waited, began = studio.waited_s, time.process_time()
+    done = _turned(house, studio)
+    assert len(house.world.log.sides("1")) == len(studio.tasks)
+    return done
+
+
+def _one_answer(house: House, studio: LargeStudio) -> Change:
+    studio.annotate(next(iter(house.world.log.unanswered("1"))), ANSWER)
+    before = house.world.log.counts("1").answers
+    done = _turned(house, studio)
+    assert house.world.log.counts("1").answers == before + 1
+    return done
+
+
+def _turned(house: House, studio: LargeStudio) -> Change:
+    waited, requests, rows = studio.waited_s, studio.requests, studio.rows
+    began = time.process_time()
     turn(house.world, "1")
     own = time.process_time() - began
-    assert len(house.world.log.sides("1")) == len(studio.tasks)
-    return own, own + studio.waited_s - waited
+    waited = round(studio.waited_s - waited, 3)
+    return Change(round(own, 3), waited, studio.requests - requests, studio.rows - rows)
 
 
-def _median(house: House, studio: LargeStudio, turns: int) -> tuple[float, float]:
-    own, whole = [], []
-    for _ in range(turns):
-        task = next(iter(house.world.log.unanswered("1")))
-        studio.annotate(task, ANSWER)
-        waited, began = studio.waited_s, time.process_time()
-        done = turn(house.world, "1")
-        assert done.changes.added.answers == 1
-        own.append(time.process_time() - began)
-        whole.append(own[-1] + studio.waited_s - waited)
-    return sorted(own)[turns // 2], sorted(whole)[turns // 2]
+def middle(changes: Sequence[Change]) -> Change:
+    """Each number's median, apart."""
+    rows = zip(*(astuple(change) for change in changes), strict=True)
+    return Change(*(sorted(row)[len(row) // 2] for row in rows))

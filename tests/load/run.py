@@ -15,12 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from tests.faults.kills.run import scripted_house, tiny_base
+from tests.load.prices import MEASURED
 from tests.load.project import measure
 from tests.load.served import predictions, webhooks
 
 RESULTS = Path("benchmarks/results/load.json")
 PARTS = ("project", "webhooks", "predict")
-CHANGES = {"an answer": "with_studio_s", "a new task": "new_task_with_studio_s"}
+CHANGES = {"an answer": "answer", "a new task": "new_task"}
+LEAST_MB = 30.0  # of a first sync, and 5 kB a task: with 100,000 half of what Kubernetes grants it
+Told = dict[str, Any]
 GREW_MB = 300.0  # a queue of requests that nobody refuses would be more within a minute
 
 
@@ -59,12 +62,7 @@ def _measured(part: str, tasks: int, seconds: float) -> dict[str, Any]:
 def breaches(part: str, told: dict[str, Any]) -> list[str]:
     """What should hold and does not."""
     if part == "project":
-        small, large = (told[key] for key in sorted(told, key=int))
-        wrong = [f"{large['again']} tasks were read twice"] * (large["again"] > 1000)
-        for what, key in CHANGES.items():
-            ratio = large[key] / small[key]
-            wrong += [f"{what} costs {ratio:.1f} times as much"] * (ratio > 2)
-        return wrong
+        return _of_project(*(told[key] for key in sorted((k for k in told if k != "at"), key=int)))
     odd = [f"{what}" for what in told["odd"]]
     if part == "webhooks":
         lost = told["sent"] - min(told["answered_200"], told["counted_by_sync"])
@@ -74,6 +72,28 @@ def breaches(part: str, told: dict[str, Any]) -> list[str]:
     odd += ["no version changed meanwhile"] * (not told["swaps"])
     odd += [f"the backend grew by {told['grew_mb']} MB"] * (told["grew_mb"] > GREW_MB)
     return odd + [f"{told['mixed']} answers mix versions"] * (told["mixed"] > 0)
+
+
+def _of_project(small: Told, large: Told) -> list[str]:
+    """Ours, what we ask, and both in seconds are each judged: none hides behind another. Seconds of
+    a project larger than any that was measured are told, not judged: they are guesses."""
+    first, tasks = large["first"], large["tasks"]
+    most = LEAST_MB + tasks / 200
+    wrong = [f"{first['again']} tasks were read twice"] * (first["again"] > 1000)
+    wrong += [f"sync grew by {first['grew_mb']} MB, not {most:g}"] * (first["grew_mb"] > most)
+    for what, key in CHANGES.items():
+        ratios = {
+            "seconds of ours": ("own_s",),
+            "requests": ("requests",),
+            "rows": ("rows",),
+            "seconds": ("own_s", "studio_s"),
+        }
+        for of, parts in ratios.items():
+            if of == "seconds" and tasks > MEASURED:
+                continue
+            ratio = sum(large[key][p] for p in parts) / sum(small[key][p] for p in parts)
+            wrong += [f"{what} costs {ratio:.1f} times as many {of}"] * (ratio > 2)
+    return wrong
 
 
 if __name__ == "__main__":
