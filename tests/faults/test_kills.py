@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.kills.held import AFTER_EACH
+from tests.faults.kills.held import AFTER_EACH, House, _opened, memory_and_handles_are_flat
 from tests.faults.kills.people import Held, answer
 from tests.faults.kills.real import RealPeople
 from tests.faults.kills.run import RESULTS, Kill, draw, known, run
-from tests.faults.kills.running import ROOT
-from tests.faults.kills.table import BEGIN, END, PAGE, tables, write
+from tests.faults.kills.running import ROOT, Running
+from tests.faults.kills.table import BEGIN, END, PAGE, judged, tables, write
 from tests.lora.conftest import tiny_folder
 
 __all__ = ["tiny_folder"]  # a fixture of that room
@@ -68,6 +68,41 @@ def test_a_kill_that_broke_something_is_told_and_one_that_missed_is_not_counted(
     page.write_text("no marks")
     with pytest.raises(ValueError, match="no place"):
         write(results, page)
+
+
+def test_a_training_that_was_tried_again_late_is_a_breach_and_so_is_its_old_line(
+    tmp_path: Path,
+) -> None:
+    late = asdict(Kill(23, "scripted", "trainer", "at once", 1.0, retried_s=151.4))
+    again = late | {"retried_s": 12.0}
+    assert judged(again) == again
+    told = tables([json.dumps(row) for row in (late, again)])
+    assert "**2 kills**" in told and "after 1 of them all held" in told
+    assert "seed 23 (scripted): it is tried again: after 151 s, not 60" in told
+    assert "(run again: all held, after 12 s)" in told
+
+
+def test_an_open_task_that_is_answered_with_nothing_is_a_breach() -> None:
+    said = [{"result": []}, {"result": answer("K1")}]
+    assert _opened(said, {1: "a", 2: "b"}, {1}, {1}) is None
+    assert _opened(said, {1: "a", 2: "b"}, set(), {1}) is None, "it was drawn meanwhile"
+    assert _opened(said, {1: "a", 2: "b"}, {2}, {1, 2}) == "blind task 2 was answered"
+    odd = _opened(said, {1: "a", 2: "b"}, set(), set())
+    assert odd == "open task 1 was answered with nothing"
+
+
+def test_a_process_that_piles_up_memory_or_handles_is_a_breach(tmp_path: Path) -> None:
+    class Grows(Running):
+        more = (5.0, 2)
+
+        def grown(self, name: str) -> tuple[float, int]:
+            return self.more if name == "sync" else (0.0, 0)
+
+    house = House(Grows({}, tmp_path), people=None)  # type: ignore[arg-type]
+    assert memory_and_handles_are_flat(house) is None
+    for more in ((500.0, 0), (0.0, 100)):
+        house.running.more = more  # type: ignore[attr-defined]
+        assert str(memory_and_handles_are_flat(house)).startswith("sync grew by")
 
 
 def test_people_in_a_real_label_studio_are_read_as_in_the_scripted_one() -> None:

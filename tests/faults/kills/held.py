@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import httpx
+import psutil
 
 from lora.adapter import verify
 from lora.errors import BrokenAdapter
 from lora.moves import GATE
 from tests.asking import Asking
 from tests.faults.kills.people import CONFIG, People, Truth, draw_text, said
-from tests.faults.kills.running import NotInTime, Running, wait
+from tests.faults.kills.running import SERVICES, NotInTime, Running, wait
 
 PATIENCE_S = 300.0  # of a machine that does other things first
+MORE_MB, MORE_HANDLES = 120.0, 40  # of a process, for what it fills once
 
 Check = Callable[["House"], str | None]
 
@@ -125,7 +127,7 @@ def every_task_can_be_opened(house: House) -> str | None:
     blind = running.store.blind()
     for part in (*({n: tasks[n]} for n in chosen), tasks):
         got = wait(partial(_asked, running, part), PATIENCE_S, "nobody answers")
-        if odd := _opened(got, part, blind):
+        if odd := _opened(got, part, blind, blind | running.store.blind()):
             return odd
     return None
 
@@ -137,18 +139,38 @@ def _asked(running: Running, tasks: Mapping[int, str]) -> list[dict[str, object]
 
 
 def _opened(
-    got: list[dict[str, object]], tasks: Mapping[int, str], blind: frozenset[int]
+    got: Sequence[Mapping[str, object]],
+    tasks: Mapping[int, str],
+    blind: Collection[int],
+    later: Collection[int],
 ) -> str | None:
+    """`later`: those that were blind before it was asked, or after."""
     if len(got) != len(tasks):
         return f"{len(got)} predictions for {len(tasks)} tasks"
     for number, prediction in zip(tasks, got, strict=True):
         if number in blind and prediction["result"]:
             return f"blind task {number} was answered"
+        if number not in later and not prediction["result"]:
+            return f"open task {number} was answered with nothing"
     return None
 
 
 def no_answer_mixes_versions(house: House) -> str | None:
     return house.asking.wrong[0] if house.asking and house.asking.wrong else None
+
+
+def memory_and_handles_are_flat(house: House) -> str | None:
+    """Of each service since it was first looked at: kills come all the while, and a process that
+    outlives them must not pile up what they leave behind."""
+    running = house.running
+    for name in SERVICES:
+        try:
+            mb, handles = running.grown(name)
+        except psutil.Error:
+            return f"{name} does not run"
+        if mb > MORE_MB or handles > MORE_HANDLES:
+            return f"{name} grew by {mb:.0f} MB and {handles} handles"
+    return None
 
 
 AFTER_EACH: Mapping[str, Check] = {
@@ -158,6 +180,7 @@ AFTER_EACH: Mapping[str, Check] = {
     "CURRENT loads": current_loads,
     "every task can be opened": every_task_can_be_opened,
     "no answer mixes versions": no_answer_mixes_versions,
+    "memory and handles are flat": memory_and_handles_are_flat,
 }
 
 

@@ -91,6 +91,7 @@ class Running:
     services: dict[str, Process] = field(default_factory=dict)
     _argv: dict[str, list[str]] = field(default_factory=dict)
     _dead: set[int] = field(default_factory=set)
+    _first: dict[int, tuple[int, int]] = field(default_factory=dict)
     _log: Log | None = None
 
     @property
@@ -110,6 +111,11 @@ class Running:
     def in_hand(self) -> bool:
         """Whether a snapshot is to be trained."""
         return self.log.wanted(self.project) is not None
+
+    def tried(self) -> tuple[str, int]:
+        """Which snapshot is to be trained, and how often it was queued so far."""
+        wanted = self.log.wanted(self.project)
+        return (wanted.snapshot, wanted.attempts) if wanted else ("", 0)
 
     # ---- starting and killing
 
@@ -147,6 +153,10 @@ class Running:
         """Whether a trainer runs that nobody has killed."""
         return any(p.pid not in self._dead for p in self.below_worker("trainer"))
 
+    def at_work(self) -> bool:
+        """Whether a job is being done: one that waits in the queue is not cut off by any kill."""
+        return self.trains() or bool(self.below_worker("job"))
+
     def below_worker(self, name: str, worker: str = "worker") -> list[psutil.Process]:
         """The running trainers, or the processes that rq runs jobs in, of one of the services."""
         found = []
@@ -156,6 +166,13 @@ class Running:
                     if ("lora.train" in child.cmdline()) == (name == "trainer"):
                         found.append(child)
         return found
+
+    def grown(self, name: str) -> tuple[float, int]:
+        """MB and file handles that a service has more than when this was first asked of it."""
+        process = psutil.Process(self.services[name].popen.pid)
+        now = process.memory_info().rss, process.num_fds()
+        then = self._first.setdefault(process.pid, now)
+        return round((now[0] - then[0]) / 1e6, 1), now[1] - then[1]
 
     def stop(self) -> None:
         for name in reversed(SERVICES):
@@ -220,9 +237,12 @@ class Running:
 
 
 @contextmanager
-def running(folder: Path, studio: str, token: str, base: Path | str) -> Iterator[Running]:
-    """A loop that runs until the block ends; its backend is ready."""
-    made = Running(environment(folder / "home", studio, token, base), folder)
+def running(
+    folder: Path, studio: str, token: str, base: Path | str, more: Mapping[str, str] | None = None
+) -> Iterator[Running]:
+    """A loop that runs until the block ends; its backend is ready. `more`: settings of its own."""
+    env = {**environment(folder / "home", studio, token, base), **(more or {})}
+    made = Running(env, folder)
     try:
         made.begin()
         wait_until(made.services["backend"], made.ready, 300)
