@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import astuple, dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from label_config.values import Task
 from sync.connect import connect
@@ -28,12 +28,42 @@ START = datetime(2026, 1, 1, tzinfo=timezone.utc)
 VERBS = "play buy paint find send open close move".split()
 
 
+class Large(Protocol):
+    """A Label Studio, fake or real, with one large project of ours. `waited_s`: seconds that are
+    its share so far; `requests`, `rows`: how many it was asked, and how many rows of tasks, ids or
+    predictions went over the wire; `listed`: tasks among them; `ends_after`: so many tasks it goes
+    away, once; 0: it stays."""
+
+    requests: int
+    rows: int
+    listed: int
+    ends_after: int
+
+    @property
+    def number(self) -> str: ...
+
+    @property
+    def waited_s(self) -> float: ...
+
+    def fill(self, tasks: int, answers: int) -> object: ...
+
+    def say(self, task: int) -> object: ...
+
+    def later(self) -> object: ...
+
+
+def sentence(n: int) -> str:
+    """The text of the n-th task."""
+    return f"{VERBS[n % len(VERBS)]} the {n * 7919 % 10007:x} {n:b} thing of {n * 31:x}"
+
+
 @dataclass
 class LargeStudio(FakeStudio):
     """Knows what changed when without sorting, and of a prediction no more than that it is there:
     this process is the one whose memory is looked at. `waited_s`: what the real one would have
-    taken; `requests`, `rows`: how many it was asked, and how many rows went over the wire."""
+    taken (tests/load/prices.py)."""
 
+    number = "1"
     waited_s: float = 0.0
     requests: int = 0
     rows: int = 0
@@ -50,15 +80,18 @@ class LargeStudio(FakeStudio):
     def fill(self, tasks: int, answers: int) -> None:
         """So many tasks of one sentence each, the first of them answered."""
         for n in range(tasks):
-            words = f"{VERBS[n % len(VERBS)]} the {n * 7919 % 10007:x} {n:b} thing of {n * 31:x}"
             number = next(self._ids)
-            self.tasks[number] = TaskState(Task(number, "1", {"text": words}), self.now())
+            self.tasks[number] = TaskState(Task(number, "1", {"text": sentence(n)}), self.now())
             self._changed.append((self.tasks[number].updated_at, number))
         for number in list(self.tasks)[:answers]:
             self.annotate(number, ANSWER)
 
-    def later(self, seconds: float) -> None:
-        self._at += timedelta(seconds=seconds)
+    def say(self, task: int) -> object:
+        return self.annotate(task, ANSWER)
+
+    def later(self) -> None:
+        """What was heard so far is no longer within a pull's overlap."""
+        self._at += timedelta(hours=1)
 
     def _change(self, task: int, **values: Any) -> None:
         super()._change(task, **values)
@@ -158,52 +191,59 @@ class Cost:
 
 
 def measure(tasks: int, answers: int, turns: int = 5) -> Cost:
-    """Sync it, cut off in the middle and taken up; then let single answers and tasks come."""
+    """The project on the fake one."""
+    studio = LargeStudio(CONFIG)
+    studio.fill(tasks, answers)
+    return measured(studio, tasks, answers, turns)
+
+
+def measured(studio: Any, tasks: int, answers: int, turns: int = 5) -> Cost:
+    """Sync this project, which is filled, cut off in the middle and taken up; then let single
+    answers and tasks come. `studio`: Large, and what sync asks of one."""
     with tempfile.TemporaryDirectory() as folder, open_house(Path(folder)) as house:
-        studio = LargeStudio(CONFIG)
-        studio.fill(tasks, answers)
         with_tabs(house, studio)
         house.backend.asked = deque(maxlen=0)  # type: ignore[assignment]  # it remembers nothing
-        texts = (str(state.task.data["text"]) for state in studio.tasks.values())
-        house.backend.scores = {text: n * 7919 % 997 / 997 for n, text in enumerate(texts)}
+        house.backend.scores = {sentence(n): n * 7919 % 997 / 997 for n in range(tasks)}
         first = _first(house, studio)
-        studio.later(3600)
-        turn(house.world, "1", sweep=True)
+        studio.later()
+        turn(house.world, studio.number, sweep=True)
+        _one_answer(house, studio)
         answered = middle([_one_answer(house, studio) for _ in range(turns)])
         _one_more(house, studio)  # it may find nothing in memory
         added = middle([_one_more(house, studio) for _ in range(turns)])
     return Cost(tasks, answers, first, answered, added)
 
 
-def with_tabs(house: House, studio: LargeStudio) -> None:
+def with_tabs(house: House, studio: Any) -> None:
     """This Label Studio, and the tabs of what to look at again, which other tests do without."""
     own = house.world.settings
     settings = replace(own, sync=replace(own.sync, tabs=True))
     house.world, house.studio = replace(house.world, studio=studio, settings=settings), studio
 
 
-def _first(house: House, studio: LargeStudio) -> First:
+def _first(house: House, studio: Any) -> First:
     """All tasks into the log, in two goes, and a prediction for each open one into Label Studio."""
-    log, began = house.world.log, time.process_time()
+    log, own, number = house.world.log, time.process_time(), studio.number
+    waited = studio.waited_s
     with Watched(os.getpid(), 0.05) as watched:
-        log.connect("1", "large")
-        studio.ends_after = len(studio.tasks) // 2
+        log.connect(number, "large")
+        studio.ends_after = house.world.studio.project(number).tasks // 2
         try:
-            pull(studio, log, "1", 0.3)
+            pull(studio, log, number, 0.3)
             raise AssertionError("it was not cut off")
         except StudioDown:
             studio.ends_after = 0
-        pull(studio, log, "1", 0.3)
-        assert set(log.sides("1")) == set(studio.tasks)
-        again, heard = studio.listed - len(studio.tasks), time.process_time()
-        connect(house.world, "1")
-        while (pushed := turn(house.world, "1").pushed) is None or pushed.left:
+        pull(studio, log, number, 0.3)
+        again, heard = studio.listed - len(log.sides(number)), time.process_time()
+        connect(house.world, number)
+        while (pushed := turn(house.world, number).pushed) is None or pushed.left:
             pass
-    pushed_s = time.process_time() - heard
-    assert studio.held[house.backend.version] == set(log.unanswered("1"))
-    grew = watched.seen().grew_mb
-    heard_s, studio_s = round(heard - began, 1), round(studio.waited_s, 1)
-    return First(heard_s, round(pushed_s, 1), studio_s, grew, again)
+    heard_s, pushed_s = round(heard - own, 1), round(time.process_time() - heard, 1)
+    found = First(heard_s, pushed_s, round(studio.waited_s - waited, 1), watched.grew_mb(), again)
+    assert set(log.sides(number)) == studio.task_ids(number)
+    version = house.backend.version
+    assert studio.tasks_with_version(number, version) == set(log.unanswered(number))
+    return found
 
 
 def shown(house: House, studio: LargeStudio) -> None:
@@ -221,25 +261,27 @@ def shown(house: House, studio: LargeStudio) -> None:
         log.confirm("1", made[start : start + 1000])
 
 
-def _one_more(house: House, studio: LargeStudio) -> Change:
+def _one_more(house: House, studio: Large) -> Change:
+    before = len(house.world.log.sides(studio.number))
     studio.fill(1, 0)
     done = _turned(house, studio)
-    assert len(house.world.log.sides("1")) == len(studio.tasks)
+    assert len(house.world.log.sides(studio.number)) == before + 1
     return done
 
 
-def _one_answer(house: House, studio: LargeStudio) -> Change:
-    studio.annotate(next(iter(house.world.log.unanswered("1"))), ANSWER)
-    before = house.world.log.counts("1").answers
+def _one_answer(house: House, studio: Large) -> Change:
+    log, number = house.world.log, studio.number
+    before = log.counts(number).answers
+    studio.say(next(iter(log.unanswered(number))))
     done = _turned(house, studio)
-    assert house.world.log.counts("1").answers == before + 1
+    assert log.counts(number).answers == before + 1
     return done
 
 
-def _turned(house: House, studio: LargeStudio) -> Change:
-    waited, requests, rows = studio.waited_s, studio.requests, studio.rows
-    began = time.process_time()
-    turn(house.world, "1")
+def _turned(house: House, studio: Large) -> Change:
+    requests, rows = studio.requests, studio.rows
+    waited, began = studio.waited_s, time.process_time()
+    turn(house.world, studio.number)
     own = time.process_time() - began
     waited = round(studio.waited_s - waited, 3)
     return Change(round(own, 3), waited, studio.requests - requests, studio.rows - rows)

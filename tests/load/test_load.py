@@ -38,7 +38,7 @@ def at_rest(house: House, tasks: int) -> LargeStudio:
     house.world = replace(house.world, settings=replace(own, train=replace(own.train, every=10**6)))
     connect(house.world, "1")
     shown(house, studio)
-    studio.later(3600)
+    studio.later()
     turn(house.world, "1", sweep=True)
     return studio
 

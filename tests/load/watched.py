@@ -49,6 +49,9 @@ class Watched:
         except psutil.Error:
             return  # it is gone: whoever asks it says so
 
+    def grew_mb(self) -> float:
+        return self.seen().grew_mb
+
     def seen(self) -> Seen:
         memory, handles = ([look[n] for look in self._looks] for n in (0, 1))
         return Seen(
