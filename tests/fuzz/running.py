@@ -2,7 +2,8 @@
 
 A few cases in `make test`, always the same ones. `make fuzz FUZZ=50000` tries that many of each
 fuzzer, and writes how far it came into fuzz-report/NAME.json, so that it can be stopped and goes on
-there (ANNOTUNE_FUZZ, ANNOTUNE_FUZZ_REPORT). `python -m tests.fuzz.running FOLDER` prints the table.
+there, what was found first (ANNOTUNE_FUZZ, ANNOTUNE_FUZZ_REPORT). `python -m tests.fuzz.running
+FOLDER` prints the table.
 ANNOTUNE_FUZZ_CASES=498,689 tries these cases alone and raises the first finding as it is, else says
 what came of each; it never passes, as that is no run.
 """
@@ -59,12 +60,13 @@ def fuzz(
     folder = environ.get("ANNOTUNE_FUZZ_REPORT")
     path = Path(folder) / f"{name}.json" if folder and most else None
     report = _read(path, name)
+    _try_again(report, case)
     for number in range(report.cases, most or few):
+        if len(report.findings) >= FINDINGS:
+            break
         _try(report, number, case)
         if path and (report.cases % KEEP == 0 or report.cases == most):
             _write(path, report)
-        if len(report.findings) >= FINDINGS:
-            break
     if path:
         _write(path, report)
     told = "\n".join(f"{name} {n}: {what}" for n, what in report.findings.items())
@@ -72,7 +74,17 @@ def fuzz(
     return report
 
 
+def _try_again(report: Report, case: Case) -> None:
+    """The findings of before come first: what no longer fails was mended, and is none."""
+    for number in sorted(report.findings, key=int):
+        del report.findings[number]
+        report.said["finding"] -= 1
+        _try(report, int(number), case)
+    report.said = {word: n for word, n in report.said.items() if n}
+
+
 def _try(report: Report, number: int, case: Case) -> None:
+    """Count one case; `cases` says how far it came, so a case of before leaves it alone."""
     began = time.process_time()
     try:
         with limited():
@@ -86,7 +98,8 @@ def _try(report: Report, number: int, case: Case) -> None:
         report.findings[str(number)] = f"{type(error).__name__} at {at}: {str(error)[:300]}"
         word = "finding"
     took = time.process_time() - began
-    report.cases, report.cpu_s = number + 1, round(report.cpu_s + took, 3)
+    report.cases = max(report.cases, number + 1)
+    report.cpu_s = round(report.cpu_s + took, 3)
     report.slowest_s = max(report.slowest_s, round(took, 3))
     report.said = dict(sorted(Counter(report.said | {word: report.said.get(word, 0) + 1}).items()))
 

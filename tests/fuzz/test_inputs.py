@@ -7,10 +7,12 @@ import os
 import random
 import shutil
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -19,6 +21,7 @@ from sync import bootstrap
 from sync.cli import main
 from sync.log import Log
 from sync.loop import World
+from sync.receiver import SECRET_HEADER
 from tests.fuzz.held import no_traceback
 from tests.fuzz.mutate import MARKUP, draw, text
 from tests.fuzz.running import fuzz
@@ -33,6 +36,11 @@ PATHS = [
     *("/project/{x}", "/project/{x}/live", "/project/1/version/{x}", "/project/1/{x}", "/{x}"),
     *("/project/{x}/rollback", "/health", "/metrics", "/webhook"),
 ]
+DEEDS = [
+    *("/login", "/logout", "/webhook", "/settings", "/project/1/settings", "/project/1/{x}"),
+    *("/project/1/promote", "/project/1/rollback", "/project/1/train", "/project/{x}/promote"),
+]
+MACHINES = {"/health", "/metrics", "/webhook"}
 FIELDS = ("version", "why", "name", "serving", "csrf", "before", "after", "next", "password")
 TOLD = {200, 201, 303, 308, 400, 401, 403, 404, 405, 413, 415}
 
@@ -47,6 +55,8 @@ def test_the_page_is_asked_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         past(house, monkeypatch, rounds=1)
         client = signed_in(house)
         csrf = token(client.get("/project/1").text)
+        routes = client.application.url_map.bind("localhost")
+        secret = {SECRET_HEADER: house.world.settings.sync.secret}
         store = house.world.store.project("1")
         known = [m.version for m in store.versions()]  # the page makes none
 
@@ -56,19 +66,22 @@ def test_the_page_is_asked_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         def case(number: int) -> str:
             rng = draw("page", number)
             odd = in_path(text(rng)[:60], safe=rng.choice(["", "/"]))
-            path = rng.choice(PATHS).format(v=in_path(words(rng)[:60]), x=odd)
+            path = rng.choice(rng.choice([PATHS, DEEDS])).format(v=in_path(words(rng)[:60]), x=odd)
             form: dict[str, Any] = {f: words(rng).encode("utf-8", "surrogatepass") for f in FIELDS}
             form |= {"csrf": csrf, "name": "Ada Ops"} if rng.random() < 0.8 else {}
             form["serving"] = store.current().version or "" if rng.random() < 0.7 else "x"
-            asked = rng.choice(["GET", "POST", "POST"])
+            deed = routes.test(path, method="POST")  # else it ends at the door
+            asked = rng.choice(["GET", "POST", "POST", "POST"] if deed else ["GET"] * 19 + ["POST"])
             if path == "/logout" and asked == "POST":
                 del form["csrf"]
             sent = {"data": form} if asked == "POST" else {"query_string": form}
-            answer = client.open(path, method=asked, **sent)
-            assert answer.status_code in TOLD, (asked, path, answer.status_code, answer.text[:300])
-            no_traceback(answer.text)
-            assert MARKUP not in answer.text, "markup that somebody typed"
-            return f"{asked} {answer.status_code}"
+            headers = secret if path in MACHINES and rng.random() < 0.9 else {}
+            with closing(client.open(path, method=asked, headers=headers, **sent)) as answer:
+                status, said = answer.status_code, answer.text
+            assert status in TOLD, (asked, path, status, said[:300])
+            no_traceback(said)
+            assert MARKUP not in said, "markup that somebody typed"
+            return f"{asked} {status}"
 
         said = fuzz("page", 60, case).said
         assert {"GET 200", "POST 303"} <= set(said)
@@ -122,7 +135,17 @@ OPTIONS = [
     *("--project=%", "--project=1", "--out=%", "--merged", "--process=%", "--lines=%", "-n%"),
     *("--dry-run", "--seeds=%", "--cells=%", "--%", "--bases=%"),
 ]
+WATCH = {"--watch", "--follow"}  # these never end
 LINES = ["ANNOTUNE_%=%", "ANNOTUNE_TRAIN_EVERY=%", "ANNOTUNE_BACKEND_URL=%", "%", "#%", "A=%", "=%"]
+
+
+def options_of(command: str) -> list[str]:
+    """The options that a command has, `%` where a word goes; any where there is no such command."""
+    known = main.commands.get(command)
+    if known is None:
+        return OPTIONS
+    own = [p for p in known.params if isinstance(p, click.Option) and not WATCH & set(p.opts)]
+    return [p.opts[-1] if p.is_flag else f"{p.opts[-1]}=%" for p in own]
 
 
 def test_the_command_line_is_told_anything(home: Path) -> None:
@@ -133,7 +156,7 @@ def test_the_command_line_is_told_anything(home: Path) -> None:
     config.write_text(CONFIG, encoding="utf-8")
 
     def word(rng: random.Random) -> str:
-        known = ["1", "1", "v1-0a1b2c3d", str(config), "2", "-1", "9" * 30, "", "."]
+        known = [*["1"] * 8, "v1-0a1b2c3d", str(config), "2", "-1", "9" * 30, "", "."]
         raw = text(rng)[:80].replace("\0", "").encode("utf-8", "surrogatepass")
         return rng.choice([*known, os.fsdecode(raw)])  # as a shell hands odd bytes on
 
@@ -144,7 +167,9 @@ def test_the_command_line_is_told_anything(home: Path) -> None:
         name = rng.choice(list(COMMANDS))
         count = max(0, COMMANDS[name] + rng.choice([0, 0, 0, 0, -1, 1]))
         words = [word(rng) for _ in range(count)]
-        options = [o.replace("%", word(rng), 1) for o in rng.sample(OPTIONS, rng.choice([0, 1, 3]))]
+        own = options_of(name) if rng.random() < 0.8 else OPTIONS
+        taken = rng.sample(own, min(len(own), rng.choice([0, 1, 1, 3])))
+        options = [option.replace("%", word(rng), 1) for option in taken]
         before = []
         if rng.random() < 0.2:
             lines = [rng.choice(LINES).replace("%", word(rng)) for _ in range(rng.choice([1, 3]))]

@@ -45,6 +45,28 @@ def test_a_long_run_is_counted_and_goes_on_where_it_was(tmp_path: Path) -> None:
     assert fuzz("fuzzer", 1, lambda _: "fine", share=5, environ=short).cases == 3
 
 
+def test_what_was_found_is_tried_first_and_goes_once_it_is_mended(tmp_path: Path) -> None:
+    tried, broken = list[int](), {1, 3}
+
+    def case(number: int) -> str:
+        tried.append(number)
+        if number in broken:
+            raise ValueError(f"case {number}")
+        return "fine"
+
+    environ = {"ANNOTUNE_FUZZ": "5", "ANNOTUNE_FUZZ_REPORT": str(tmp_path)}
+    with pytest.raises(AssertionError, match="2 finding"):
+        fuzz("fuzzer", 1, case, environ=environ)
+    broken.remove(1)
+    tried.clear()
+    with pytest.raises(AssertionError, match=r"1 finding.*\n.*case 3"):
+        fuzz("fuzzer", 1, case, environ=environ | {"ANNOTUNE_FUZZ": "7"})
+    assert tried == [1, 3, 5, 6]
+    broken.clear()
+    report = fuzz("fuzzer", 1, case, environ=environ | {"ANNOTUNE_FUZZ": "7"})
+    assert (report.cases, report.said, report.findings) == (7, {"fine": 7}, {})
+
+
 def test_single_cases_are_tried_again_and_are_no_run() -> None:
     environ = {"ANNOTUNE_FUZZ_CASES": "2,0"}
     with pytest.raises(ZeroDivisionError):  # as it is, with its own traceback
