@@ -135,7 +135,7 @@ def turned(database: Database, tasks: int, turns: int = 5) -> dict[str, Any]:
         house.world.log.connect("1", "scaling")
         turn(house.world, "1", sweep=True)
         shown(house, studio)
-        studio.later(3600)
+        studio.later()
         turn(house.world, "1", sweep=True)
         for _ in range(turns):
             studio.annotate(next(iter(house.world.log.unanswered("1"))), ANSWER)
