@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -98,7 +99,8 @@ def test_a_process_that_piles_up_memory_or_handles_is_a_breach(tmp_path: Path) -
         def grown(self, name: str) -> tuple[float, int]:
             return self.more if name == "sync" else (0.0, 0)
 
-    house = House(Grows({}, tmp_path), people=None)  # type: ignore[arg-type]
+    services: dict[str, Any] = dict.fromkeys(("redis", "sync"))
+    house = House(Grows({}, tmp_path, services=services), people=None)  # type: ignore[arg-type]
     assert memory_and_handles_are_flat(house) is None
     for more in ((500.0, 0), (0.0, 100)):
         house.running.more = more  # type: ignore[attr-defined]

@@ -18,7 +18,7 @@ from lora.errors import BrokenAdapter
 from lora.moves import GATE
 from tests.asking import Asking
 from tests.faults.kills.people import CONFIG, People, Truth, draw_text, said
-from tests.faults.kills.running import SERVICES, NotInTime, Running, wait
+from tests.faults.kills.running import NotInTime, Running, wait
 
 PATIENCE_S = 300.0  # of a machine that does other things first
 MORE_MB, MORE_HANDLES = 120.0, 40  # of a process, for what it fills once
@@ -163,7 +163,7 @@ def memory_and_handles_are_flat(house: House) -> str | None:
     """Of each service since it was first looked at: kills come all the while, and a process that
     outlives them must not pile up what they leave behind."""
     running = house.running
-    for name in SERVICES:
+    for name in running.services:
         try:
             mb, handles = running.grown(name)
         except psutil.Error:
