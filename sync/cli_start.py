@@ -136,6 +136,7 @@ def ready(house: House, filled: Filled) -> dict[str, Any]:
         "tasks": filled.tasks,
         "open": filled.open,
         "imported": filled.imported,
+        "gone": list(filled.gone),
         "blind": own.blind.first_in,
         "url": f"{account.url}/projects/{filled.project}/data",
         "email": account.email,
@@ -149,16 +150,21 @@ def ready(house: House, filled: Filled) -> dict[str, Any]:
 
 def lines(told: Mapping[str, Any]) -> list[str]:
     answered = told["tasks"] - told["open"]
+    gone = ", ".join(map(repr, told["gone"]))
+    lost = (
+        f"No longer labels: {gone}. Answers that use them stay in Label Studio, and count no more."
+    )
     return [
+        *([lost] if gone else []),
         f"{told['imported']} rows imported. Of {told['tasks']} tasks {answered} are answered; the "
-        f"other {told['open']} are pre-annotated.",
-        f"At first one in {told['blind']} opens empty, on purpose: only what people answer without "
-        "a suggestion judges a new version.",
+        f"other {told['open']} open with a suggestion,",
+        f"but for about one in {told['blind']} at first, which opens empty on purpose: only what "
+        "people answer without one judges a new version.",
         "",
         f"Label Studio: {told['url']}",
         f"Login:        {told['email']}   Password: {told['password']}",
         f"Operators:    {told['page']}   Name: any   Password: {told['page_password']}",
-        f"Commands:     {told['command']} status {told['project']}",
+        f"Commands:     {told['command']} status {told['project']}   (or: doctor, logs)",
         "",
     ]
 
@@ -173,7 +179,9 @@ def _stay(house: House, project: int, teller: Teller) -> None:
         for path in sorted(house.verdicts(project) - known):
             known.add(path)
             verdict = json.loads(path.read_text(encoding="utf-8"))
+            early = "too few to judge" in verdict["reason"]
             word = "serves now" if verdict["promoted"] else "is kept back"
+            word = "is trained, and waits for more blind answers" if early else word
             teller.say(f"{verdict['version']} {word}: {verdict['reason']}")
     raise StartFailed(f"annotune up has ended:\n{house.up.log_tail()}")
 
@@ -191,7 +199,7 @@ def _until_stopped(teller: Teller) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        return
+        teller.say("Stopped.")
     finally:
         for number, handler in zip(ENDS, before, strict=True):
             signal.signal(number, handler)
@@ -201,7 +209,7 @@ def _until_stopped(teller: Teller) -> Iterator[None]:
 def _alone(home: Path) -> Iterator[None]:
     """One at a time: a second start on a home would stop what the first one runs."""
     try:
-        home.mkdir(parents=True, exist_ok=True)
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
         held = (home / "start.lock").open("a")
     except OSError as error:
         raise operate.Impossible(

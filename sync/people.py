@@ -132,8 +132,8 @@ def _meter(bias: Mapping[str, Any]) -> list[str]:
     if bias["expected"]:
         e = bias["expected"]
         lines.append(
-            f"bias: {_share(e['rate'])} changed where the same versions are wrong in "
-            f"{_share(e['blind_rate'])} of {e['blind_rows']} blind answers"
+            f"bias: {_share(e['rate'])} changed where the same versions are wrong, on average, in "
+            f"{_share(e['blind_rate'])} of the blind answers (at most {e['blind_rows']} each)"
         )
     times = [f"{name} {value:.1f} s" for name, value in seconds.items() if value is not None]
     if times:

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from label_config import read_schema
 from lora.atomic import write_atomic
 from sync.start.api import StudioApi, StudioRefused
 from sync.start.house import House, in_words
@@ -50,12 +51,13 @@ class Note:
 @dataclass(frozen=True)
 class Filled:
     """The project of a CSV. `imported`: rows that were new to it; `tasks`: all it has; `open`:
-    those that nobody has answered."""
+    those that nobody has answered; `gone`: labels that the config had before this start."""
 
     project: int
     imported: int
     tasks: int
     open: int
+    gone: tuple[str, ...] = ()
 
 
 def fill(house: House, api: StudioApi, own: Own, tell: Callable[[str], None]) -> Filled:
@@ -63,13 +65,14 @@ def fill(house: House, api: StudioApi, own: Own, tell: Callable[[str], None]) ->
 
     Raises StudioRefused, CommandFailed and NotPredicted.
     """
-    path = note_of(house.folder, own.path)
+    path, gone = note_of(house.folder, own.path), tuple[str, ...]()
     note = _settled(api, _read(path))
     if note is None or not exists(api, note.project):
         note = Note(create(api, own.path.stem, own.config), own.config)
         _write(path, note)
     elif note.config != own.config:
         _reconfigure(api, note.project, own)
+        gone = _gone(note.config, own.config)
         note = replace(note, config=own.config)
         _write(path, note)
     new = _new(own, note)
@@ -84,7 +87,7 @@ def fill(house: House, api: StudioApi, own: Own, tell: Callable[[str], None]) ->
             f"{in_words(house.folder)} doctor say why"
         )
     tasks, open_ = task_count(api, note.project), unanswered(api, note.project)
-    return Filled(note.project, len(new), tasks, open_)
+    return Filled(note.project, len(new), tasks, open_, gone)
 
 
 def note_of(folder: Path, csv: Path) -> Path:
@@ -104,6 +107,15 @@ def _reconfigure(api: StudioApi, project: int, own: Own) -> None:
             f"the new one; copy {own.path} to another name to begin a new project ({error})",
             error.status,
         ) from error
+
+
+def _gone(before: str, now: str) -> tuple[str, ...]:
+    """The labels that a config had and the new one has not."""
+    had, has = (
+        {value for c in read_schema(config).controls for value in c.values}
+        for config in (before, now)
+    )
+    return tuple(sorted(had - has))
 
 
 def _new(own: Own, note: Note) -> list[Item]:

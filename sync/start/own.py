@@ -115,8 +115,10 @@ def _own(
     at = table.place(label) if label else None
     kept = [(i, table.key(name)) for i, name in enumerate(table.columns) if i != at]
     items: list[Item] = []
+    empty: list[int] = []
     for line, cells in zip(table.lines, table.rows, strict=True):
         if text and not cells[table.place(text)]:
+            empty.append(line)
             continue
         data = {key: cells[i] for i, key in kept}
         given = cells[at] if at is not None else ""
@@ -126,14 +128,36 @@ def _own(
     said = [f"{len(items)} rows of {table.path}"]
     if text:
         said.append(f"text from column {text!r}")
-    if len(items) < len(table.rows):
-        said.append(f"{len(table.rows) - len(items)} without a text left out")
+    if empty:
+        said.append(f"{len(empty)} without a text left out ({_lines(empty)})")
+    said += _twice(table, text, label) if text else []
     if label:
         counts = Counter(i.result[0]["value"]["choices"][0] for i in items if i.result)
         by = f"by column {label!r}{_counted(counts)}"
         said.append(f"{counts.total()} labelled already, {by}")
         said += _near(counts)
     return Own(table.path, config, tuple(items), tuple(said))
+
+
+def _twice(table: Table, text: str, label: str | None) -> list[str]:
+    """Texts that stand there more than once, and those of them that are labelled otherwise."""
+    known: dict[str, list[tuple[int, str]]] = {}
+    for line, cells in zip(table.lines, table.rows, strict=True):
+        if said := cells[table.place(text)]:
+            known.setdefault(said, []).append((line, cells[table.place(label)] if label else ""))
+    again = [rows for rows in known.values() if len(rows) > 1]
+    odd = [rows for rows in again if len({given for _, given in rows if given}) > 1]
+    told = [f"{len(again)} texts stand there more than once"] if again else []
+    for rows in odd[:LABELS_SAID]:
+        told.append(f"{_lines([line for line, _ in rows])} have one text and several labels")
+    return told
+
+
+def _lines(numbers: Sequence[int]) -> str:
+    """Some lines of the file, as people name them."""
+    shown = ", ".join(map(str, numbers[:LABELS_SAID]))
+    more = len(numbers) - LABELS_SAID
+    return f"line{'s' * (len(numbers) > 1)} {shown}" + (f" and {more} more" if more > 0 else "")
 
 
 def _counted(given: Mapping[str, int]) -> str:
@@ -150,7 +174,7 @@ def _near(given: Mapping[str, int]) -> list[str]:
     for label in sorted(given):
         alike.setdefault(label.casefold(), []).append(label)
     twice = [" and ".join(map(repr, labels)) for labels in alike.values() if len(labels) > 1]
-    return [f"one label by its letters, several by their case: {'; '.join(twice)}"] if twice else []
+    return [f"taken for different labels: {'; '.join(twice)}"] if twice else []
 
 
 def _result(

@@ -140,10 +140,10 @@ def test_a_csv_becomes_a_pre_annotated_project_and_nothing_twice(
     interrupt_when_ready(monkeypatch)
     again = start("--home", str(tmp_path))
     assert again.exit_code == 0 and "Everything keeps running" in again.output, again.output
-    assert "Of 30 tasks 6 are answered; the other 24 are pre-annotated." in again.output
+    assert "Of 30 tasks 6 are answered; the other 24 open with a suggestion," in again.output
     assert "0 rows imported" in again.output and f"/projects/{told['project']}/" in again.output
     assert house.studio.account.password in again.output
-    assert "opens empty, on purpose" in again.output
+    assert "opens empty on purpose" in again.output and "Stopped." in again.output
     assert len(held(studio_api, told["project"])) == 30
 
 

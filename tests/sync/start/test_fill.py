@@ -67,6 +67,9 @@ class Place:
         done = fill(self.house, cast(StudioApi, self.api), own, lambda _: None)
         return done.project, done.imported
 
+    def gone(self, own: Own) -> tuple[str, ...]:
+        return fill(self.house, cast(StudioApi, self.api), own, lambda _: None).gone
+
     def texts(self, project: int = 1) -> str:
         return "".join(t["data"]["text"] for t in self.api.projects[project]["tasks"])
 
@@ -115,6 +118,14 @@ def test_other_labels_change_the_project_and_the_same_leave_it_alone(place: Plac
     assert place.api.projects[1]["label_config"] == "changed by hand"
     place.run(replace(own, config=own.config.replace('"b"', '"c"')))
     assert '<Choice value="c"/>' in place.api.projects[1]["label_config"]
+
+
+def test_labels_that_are_no_more_are_said_once(place: Place) -> None:
+    own = place.own("uv")
+    assert place.gone(own) == ()
+    other = replace(own, config=own.config.replace('"b"', '"c"'))
+    assert place.gone(other) == ("b",)
+    assert place.gone(other) == ()
 
 
 def test_another_file_has_a_project_of_its_own(place: Place) -> None:

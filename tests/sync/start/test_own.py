@@ -45,7 +45,7 @@ def test_labels_of_a_column_become_choices_and_annotations(tmp_path: Path) -> No
         {"data": {"text": "Hi"}},
     ]
     assert (len(own.items), own.labelled) == (3, 2)
-    assert "1 without a text left out" in own.said
+    assert any("1 without a text left out (line " in told for told in own.said)
 
 
 def test_the_labels_found_are_said_with_their_counts(tmp_path: Path) -> None:
@@ -54,7 +54,19 @@ def test_the_labels_found_are_said_with_their_counts(tmp_path: Path) -> None:
     by = "by column 'kind' (k0 2, k1 2, k2 1, k3 1, k4 1, k5 1, k6 1, k7 1, 1 more)"
     assert said[-1] == f"11 labelled already, {by}"
     said = read(tmp_path, "text,kind\nx,Bill\ny,bill\nz,App\n", Columns(label="kind")).said
-    assert said[-1] == "one label by its letters, several by their case: 'Bill' and 'bill'"
+    assert said[-1] == "taken for different labels: 'Bill' and 'bill'"
+
+
+def test_texts_that_stand_there_twice_are_said_with_the_lines_that_disagree(
+    tmp_path: Path,
+) -> None:
+    rows = "text,kind\nx,a\ny,b\nx,b\ny,\ny,b\n,a\nz,a\n"
+    said = read(tmp_path, rows, Columns(label="kind")).said
+    assert said[2:5] == (
+        "1 without a text left out (line 7)",
+        "2 texts stand there more than once",
+        "lines 2, 4 have one text and several labels",
+    )
 
 
 def test_the_text_column_is_found_by_name_by_length_or_by_being_alone(tmp_path: Path) -> None:
