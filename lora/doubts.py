@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from lora.atomic import read_json
-from lora.marks import locked
 from lora.store import ProjectStore
 
 KEPT = 3  # snapshots whose doubts stay; people look at the newest one's
@@ -53,12 +52,8 @@ class Doubts:
         """Hold the project's one place of a look: two would do the same work side by side. Yields
         False where another process keeps it; the kernel takes it from one that died."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        with locked(self._folder / "doubt.lock", patience_s) as free:
-            if not free:
-                yield False
-                return
-            with self._store.place.leased("doubt") as ours:
-                yield ours
+        with self._store.sole(self._folder / "doubt.lock", "doubt", patience_s) as ours:
+            yield ours
 
     def put(self, snapshot: str, found: Sequence[Doubt]) -> bool:
         """Write what is doubted of a snapshot's rows, the worst first; False where that snapshot

@@ -54,12 +54,8 @@ class Expansions:
         Yields False where another process keeps it; the kernel takes it from one that died.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
-        with locked(self._folder / "expand.lock", patience_s) as free:
-            if not free:
-                yield False
-                return
-            with self._store.place.leased("expand") as ours:
-                yield ours
+        with self._store.sole(self._folder / "expand.lock", "expand", patience_s) as ours:
+            yield ours
 
     def is_expanding(self) -> bool:
         """True while some process expands."""

@@ -359,11 +359,18 @@ class ProjectStore(Notes):
         An flock: the kernel lets go of it when the holder dies, however it dies. `patience_s`
         outlasts the moment for which `is_training` takes it to look.
         """
-        with locked(self._ensure() / "train.lock", patience_s) as free:
+        with self.sole(self._ensure() / "train.lock", "train", patience_s) as ours:
+            yield ours
+
+    @contextmanager
+    def sole(self, lock: Path, lease: str, patience_s: float) -> Iterator[bool]:
+        """Hold a piece of the project's work against other processes of this machine, by a lock,
+        and other machines, by a lease; yields False where another one holds it."""
+        with locked(lock, patience_s) as free:
             if not free:
                 yield False
                 return
-            with self.place.leased("train") as ours:
+            with self.place.leased(lease) as ours:
                 yield ours
 
     def is_training(self) -> bool:

@@ -101,11 +101,7 @@ def test_a_job_goes_on_while_redis_is_away_and_its_worker_does_the_next_one(
     """rq's own worker ends at its first word to Redis that is not taken; it speaks every 5 s."""
     redis, made = start_redis(tmp_path / "redis", os.environ), tmp_path / "made"
     again, jobs = redis.process, Jobs(redis.url, "test-away")
-    code = "import sys; from jobs import Jobs\nJobs(sys.argv[1], sys.argv[2]).work(['os.system'])"
-    argv = [sys.executable, "-c", code, jobs.url, jobs.name]
-    worker = subprocess.Popen(
-        argv, cwd=Path(__file__).parents[1], stderr=subprocess.PIPE, text=True
-    )
+    worker = _shell(jobs)
     try:
         jobs.enqueue("os.system", f"touch {made}-begun; sleep 18; touch {made}", job_id="long")
         _until(Path(f"{made}-begun").exists)
@@ -128,11 +124,7 @@ def test_a_redis_that_takes_no_word_ends_no_job_and_no_worker(tmp_path: Path) ->
     """A full disk makes it read-only; an admin may, too. A signal comes while it is."""
     redis, made = start_redis(tmp_path / "redis", os.environ), tmp_path / "made"
     jobs = Jobs(redis.url, "test-full")
-    code = "import sys; from jobs import Jobs\nJobs(sys.argv[1], sys.argv[2]).work(['os.system'])"
-    argv = [sys.executable, "-c", code, jobs.url, jobs.name]
-    worker = subprocess.Popen(
-        argv, cwd=Path(__file__).parents[1], stderr=subprocess.PIPE, text=True
-    )
+    worker = _shell(jobs)
     try:
         jobs.enqueue("os.system", f"touch {made}-begun; sleep 9; touch {made}", job_id="long")
         _until(Path(f"{made}-begun").exists)
@@ -148,6 +140,13 @@ def test_a_redis_that_takes_no_word_ends_no_job_and_no_worker(tmp_path: Path) ->
         redis.process.stop()
     assert "Redis takes no word (" in said and "job long goes on" in said
     assert "told to stop, the worker ends its job first" in said
+
+
+def _shell(jobs: Jobs) -> subprocess.Popen[str]:
+    """A worker that runs shell lines."""
+    code = "import sys; from jobs import Jobs\nJobs(sys.argv[1], sys.argv[2]).work(['os.system'])"
+    argv = [sys.executable, "-c", code, jobs.url, jobs.name]
+    return subprocess.Popen(argv, cwd=Path(__file__).parents[1], stderr=subprocess.PIPE, text=True)
 
 
 def _until(true: Callable[[], bool], seconds: float = 60) -> None:

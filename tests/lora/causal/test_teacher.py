@@ -139,9 +139,9 @@ def test_a_control_that_held_rows_alone_answer_is_not_taught() -> None:
     assert not teacher.taught
 
 
-def test_few_lent_texts_do_not_outweigh_people_s_rows(
-    base: Base, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def courses(monkeypatch: pytest.MonkeyPatch) -> list[Course]:
+    """What is fitted from here on."""
     seen: list[Course] = []
 
     def keep(adapted: Adapted, course: Course, *rest: Any) -> Fit:
@@ -149,28 +149,25 @@ def test_few_lent_texts_do_not_outweigh_people_s_rows(
         return Fit(adapted, course, *rest)
 
     monkeypatch.setattr("lora.causal.fit.Fit", keep)
+    return seen
+
+
+def test_few_lent_texts_do_not_outweigh_people_s_rows(base: Base, courses: list[Course]) -> None:
     fitted(base, Fake(), pool=POOL[:3])
     fitted(base, Fake())
-    held_back, few, _, many = seen
+    held_back, few, _, many = courses
     assert (held_back.lent_weight, many.lent_weight) == (0.0, pytest.approx(40 / 120))
     assert few.lent_weight == pytest.approx(3 / 120), "sixty examples, of two controls each"
     assert {sum(r.lent for r in step) for step in few.steps} == {3}
 
 
 def test_synthetic_rows_keep_their_weight_beside_lent_ones(
-    base: Base, monkeypatch: pytest.MonkeyPatch
+    base: Base, courses: list[Course]
 ) -> None:
-    seen: list[Course] = []
-
-    def keep(adapted: Adapted, course: Course, *rest: Any) -> Fit:
-        seen.append(course)
-        return Fit(adapted, course, *rest)
-
-    monkeypatch.setattr("lora.causal.fit.Fit", keep)
     origin = Origin("synthetic", transform="noise", parent="e000", weight=0.5)
     child = replace(examples(1)[0], id="child", origin=origin)
     fit_causal(base, schema(), [*examples(60), child], POOL, SETTINGS, teacher=Fake())
-    *_, last = seen
+    *_, last = courses
     assert last.made_weight == pytest.approx(weight_of([child], 60))
     kinds = Counter(r.kind for r in last.steps[0])
     assert kinds == {"human": 8, "made": 2, "lent": LENT}
